@@ -1,0 +1,1 @@
+"""Where it runs: everything that imports Ray."""

@@ -1,0 +1,1 @@
+"""When: the command line, one entry point a verb, and the recipes."""

@@ -1,0 +1,64 @@
+"""Weights on disk: safetensors beside a JSON manifest with its sha256. No pickle."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from rnalearner.errors import CheckpointError
+from rnalearner.publish import publish_folder, sha256_of, write_json
+
+WEIGHTS, MANIFEST = "weights.safetensors", "checkpoint.json"
+
+
+def save_checkpoint(folder: Path, tensors: Mapping[str, torch.Tensor], meta: Mapping[str, Any]) -> str:
+    """Write `tensors` and `meta` to `folder` as one; return the sha256 of the weights.
+
+    `meta` should hold `gene_set` (its hash) and `scale` wherever weights depend on them.
+    """
+    # Cloned, because safetensors refuses tensors that share storage.
+    plain = {name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()}
+    with publish_folder(folder) as temporary:
+        save_file(plain, temporary / WEIGHTS)
+        digest = sha256_of(temporary / WEIGHTS)
+        write_json(temporary / MANIFEST, {"sha256": digest, "meta": dict(meta)})
+    return digest
+
+
+def load_checkpoint(folder: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """Read tensors (on the CPU) and `meta`; raises CheckpointError where bytes do not match."""
+    meta = load_meta(folder)
+    if sha256_of(folder / WEIGHTS) != json.loads((folder / MANIFEST).read_text())["sha256"]:
+        raise CheckpointError(folder, "the weights do not match their checksum", "restore or remake it")
+    try:
+        return load_file(folder / WEIGHTS), meta
+    except SafetensorError as error:
+        raise CheckpointError(folder, f"the weights cannot be read ({error})", "remake it") from None
+
+
+def load_meta(folder: Path) -> dict[str, Any]:
+    """Only `meta`; raises CheckpointError where the manifest is missing or damaged."""
+    try:
+        return dict(json.loads((folder / MANIFEST).read_text())["meta"])
+    except (OSError, ValueError, KeyError) as error:
+        raise CheckpointError(folder, f"is not a complete checkpoint ({error})", "remake it") from None
+
+
+def check_same(folder: Path, meta: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
+    """Raise CheckpointError where `meta` differs from `expected` (gene set, scale, model)."""
+    for key, value in expected.items():
+        if meta.get(key) != value:
+            raise CheckpointError(
+                folder,
+                f"its {key.replace('_', ' ')} is {_short(meta.get(key))}, not {_short(value)}",
+                "use a checkpoint made with the same genes, scale and model, or pretrain again",
+            )
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,97 @@
+"""Where the counts come from, and the tasks asked of them."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from rnalearner.config.section import Section
+
+
+class SimulationConfig(Section):
+    """A compendium with a known answer, written in recount3's own file layout."""
+
+    n_genes: int = Field(400, ge=50)
+    """Genes in the simulated annotation."""
+    n_modules: int = Field(16, ge=2)
+    """Co-regulated groups of genes; half of the genes belong to one."""
+    n_tissues: int = Field(4, ge=2)
+    """Tissues, each with its own mean profile."""
+    n_studies: int = Field(24, ge=6)
+    """Corpus studies: one tissue each, with a batch effect of its own."""
+    samples_per_study: int = Field(16, ge=4)
+    """Samples in each corpus study."""
+    single_cell_share: float = Field(0.1, ge=0, lt=1)
+    """Share of the corpus studies whose samples are single cells."""
+    task_samples: int = Field(12, ge=4)
+    """Samples in each of the three studies of a task, half a class."""
+    effect: float = Field(1.0, gt=0)
+    """How far the treated samples of a true task shift a module's activity, in its within-study sd."""
+    depth: float = Field(2e6, gt=0)
+    """Mean library size of a bulk sample, in reads."""
+    seed: int = 0
+
+
+class TableConfig(Section):
+    """One count table of the user's own."""
+
+    study: str
+    """Name of the study the table becomes."""
+    path: Path
+    """CSV, TSV (gzipped or not), h5ad, or a folder of one-sample files; relative to `data.root`."""
+    sheet: Path | None = None
+    """CSV of labels whose first column, or column `sample`, names the samples."""
+
+
+class DataConfig(Section):
+    """What `ingest` reads."""
+
+    source: Literal["simulated", "recount3", "compendium", "tables"] = "simulated"
+    """Where the corpus comes from: `tables` means only the tables listed under `tables`."""
+    root: Path = Path(".")
+    """Folder that the other paths start from."""
+    corpus: Path = Path("compendium")
+    """The compendium's folder, or the local mirror of recount3."""
+    projects: tuple[str, ...] = ()
+    """Studies of the corpus to read; empty reads all."""
+    exclude: tuple[str, ...] = ()
+    """Studies of the corpus to leave out."""
+    osdr: tuple[str, ...] = ()
+    """NASA OSDR accessions (OSD-105) whose count files lie in `osdr_folder`."""
+    osdr_folder: Path = Path("osd")
+    """Folder of the OSDR count files."""
+    tables: tuple[TableConfig, ...] = ()
+    """The user's own tables."""
+    sheet: Path | None = None
+    """Sheet of labels for the OSDR sets."""
+    genes: Path | None = None
+    """Table that turns gene symbols into Ensembl ids: columns `ensembl`, `symbol`."""
+    panel: Path | None = None
+    """Genes to keep: a column `ensembl`, or one id a line. Without it the corpus decides."""
+    panel_prevalence: float = Field(0.9, ge=0, le=1)
+    """Without a panel: share of the corpus samples in which a gene must be measured."""
+    panel_min_cpm: float = Field(1.0, ge=0)
+    """Without a panel: mean CPM over the corpus that a gene must exceed."""
+    allow_leak: bool = False
+    """Go on, and say so in the report, where test animals were seen in training."""
+    simulation: SimulationConfig = SimulationConfig()
+
+
+class TaskConfig(Section):
+    """One few-shot question: learn it in `train`, watch `validation`, be judged on `test`."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_-]+$")
+    train: str
+    """Study of the training samples."""
+    validation: str
+    """Study watched during training."""
+    test: str
+    """Study that is only scored."""
+    column: str = "label"
+    """Column of the sheet that holds the groups."""
+    positive: tuple[str, ...] = ("FLT",)
+    """Values of the positive group."""
+    negative: tuple[str, ...] = ("GC",)
+    """Values of the negative group."""
+    truth: Literal["signal", "shuffled", "unknown"] = "unknown"
+    """What is known of the answer: `shuffled` labels carry no signal."""

@@ -1,0 +1,40 @@
+"""The encoder and the gene vectors that it starts from."""
+
+from pathlib import Path
+
+from pydantic import Field
+
+from rnalearner.config.section import Section
+
+
+class ModelConfig(Section):
+    """A Performer encoder over genes."""
+
+    dim: int = Field(200, ge=4)
+    """Width of a position, and length of a gene vector."""
+    depth: int = Field(6, ge=1)
+    """Blocks."""
+    heads: int = Field(10, ge=1)
+    """Attention heads."""
+    dim_head: int = Field(64, ge=1)
+    """Width of a head."""
+    n_features: int = Field(266, ge=1)
+    """Random features of FAVOR+ a head."""
+    feedforward_mult: int = Field(4, ge=1)
+    """Width of the feed-forward layer, in `dim`s."""
+    dropout: float = Field(0.0, ge=0, lt=1)
+    """Dropout in feed-forward and attention output."""
+
+
+class Gene2vecConfig(Section):
+    """Gene vectors from co-expression: skip-gram over pairs of co-expressed genes."""
+
+    path: Path | None = None
+    """Vectors to load instead (safetensors with `vectors_gd` and the gene ids)."""
+    min_correlation: float = Field(0.5, gt=0, lt=1)
+    """Pairs of genes correlated at least so much within a study, absolute value, are neighbours."""
+    max_pairs_per_gene: int = Field(20, ge=1)
+    """The strongest partners of a gene that are kept."""
+    epochs: int = Field(5, ge=1)
+    """Passes of skip-gram over the pairs."""
+    seed: int = 0

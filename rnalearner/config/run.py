@@ -1,0 +1,90 @@
+"""A whole recipe: what a run is made of, from a TOML file and options."""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError, model_validator
+
+from rnalearner.config.data import DataConfig, TaskConfig
+from rnalearner.config.explore import ClusteringConfig, FigureConfig
+from rnalearner.config.finetune import FinetuneConfig
+from rnalearner.config.model import Gene2vecConfig, ModelConfig
+from rnalearner.config.preprocessing import PreprocessingConfig, ShardConfig
+from rnalearner.config.pretrain import PretrainConfig
+from rnalearner.config.scouting import ScoutingConfig
+from rnalearner.config.section import Section
+from rnalearner.errors import RecipeError
+
+
+class RaySettings(Section):
+    """Where the work runs."""
+
+    address: str | None = None
+    """Address of a running Ray cluster; without it a private one starts on this machine."""
+    num_cpus: int | None = None
+    """CPUs of the private cluster; without it, this machine's."""
+    use_gpu: bool | None = None
+    """Train on GPUs; without it, wherever there are any."""
+    gpus_per_scout: float = Field(0.5, gt=0)
+    """Share of a GPU that a scout, or a fine-tuning run, asks for."""
+    object_store_mb: int = Field(300, ge=80)
+    """Memory of the private cluster's object store, in MiB."""
+
+
+class RunConfig(Section):
+    """Every knob of a run, by phase."""
+
+    name: str = "run"
+    data: DataConfig = DataConfig()
+    preprocessing: PreprocessingConfig = PreprocessingConfig()
+    shards: ShardConfig = ShardConfig()
+    clustering: ClusteringConfig = ClusteringConfig()
+    figures: FigureConfig = FigureConfig()
+    gene2vec: Gene2vecConfig = Gene2vecConfig()
+    model: ModelConfig = ModelConfig()
+    pretrain: PretrainConfig = PretrainConfig()
+    scouting: ScoutingConfig = ScoutingConfig()
+    finetune: FinetuneConfig = FinetuneConfig()
+    tasks: tuple[TaskConfig, ...] = ()
+    ray: RaySettings = RaySettings()
+
+    @model_validator(mode="after")
+    def _k_is_drawn(self) -> "RunConfig":
+        if self.clustering.k not in self.clustering.k_list:
+            raise ValueError("clustering.k must be one of clustering.k_list")
+        names = [task.name for task in self.tasks]
+        if len(set(names)) < len(names):
+            raise ValueError("two tasks have the same name")
+        return self
+
+
+def load_recipe(path: Path | None, options: Mapping[str, Any] | None = None) -> RunConfig:
+    """Parse a TOML recipe; `options` ("data.root": value) win over it.
+
+    Raises RecipeError naming the field, its value and what is allowed.
+    """
+    where = str(path) if path else "options"
+    values: dict[str, Any] = {}
+    if path is not None:
+        try:
+            values = tomllib.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise RecipeError(where, "there is no such recipe", "give the path of a TOML file") from None
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise RecipeError(where, f"is not valid TOML ({error})", "mend that line") from None
+    for dotted, value in (options or {}).items():
+        *sections, field = dotted.split(".")
+        table = values
+        for section in sections:
+            table = table.setdefault(section, {})
+        table[field] = value
+    try:
+        return RunConfig.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"]) or "recipe"
+        what = f"{field} = {first.get('input')!r} is not usable ({first['msg']})"
+        remedy = "see `rnalearner fields` for every field, its meaning and its default"
+        raise RecipeError(where, what, remedy) from None

@@ -1,0 +1,1 @@
+"""What came from the sequencer: tables of counts and their genes."""

@@ -1,0 +1,64 @@
+"""Every error a user can meet.
+
+    RnalearnerError            exit code 1
+    ├── InputError             exit code 3: something the user gave is not usable
+    │   ├── CountsError        a table of counts
+    │   ├── GeneError          gene ids, a gene table, a panel, a gene set that differs
+    │   ├── LabelError         a sheet of labels, a task's groups
+    │   ├── RecipeError        a recipe or an option
+    │   └── CheckpointError    stored weights, guides, shards: damaged or of another gene set
+    ├── LeakError              exit code 3: the test side was seen before the test
+    └── ClusterError           exit code 1: Ray did not do what was asked
+
+Each is one sentence in three parts: where, what, what to do. They cross process borders, so they
+must survive pickling: the three parts are the exception's only arguments.
+"""
+
+
+class RnalearnerError(Exception):
+    """Base of all: `where` names file, row or gene; `what` the fault; `remedy` the next step."""
+
+    exit_code = 1
+
+    def __init__(self, where: object, what: str, remedy: str) -> None:
+        super().__init__(str(where), what, remedy)
+        self.where, self.what, self.remedy = str(where), what, remedy
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}; {self.remedy}."
+
+
+class InputError(RnalearnerError):
+    """Something the user gave is not usable."""
+
+    exit_code = 3
+
+
+class CountsError(InputError):
+    """A table of counts cannot be read, or does not hold counts."""
+
+
+class GeneError(InputError):
+    """Gene ids that cannot be resolved, or two gene sets that differ."""
+
+
+class LabelError(InputError):
+    """A sheet of labels, or the groups of a task."""
+
+
+class RecipeError(InputError):
+    """A recipe or an option that does not make sense."""
+
+
+class CheckpointError(InputError):
+    """Stored weights, a guide or a shard: damaged, or of another gene set or scale."""
+
+
+class LeakError(RnalearnerError):
+    """A sample or subject of the test side was seen before the test."""
+
+    exit_code = 3
+
+
+class ClusterError(RnalearnerError):
+    """Ray did not do what was asked."""

@@ -1,0 +1,1 @@
+"""What the scouts agree on, and how it steers an update."""

@@ -1,0 +1,1 @@
+"""The linear rivals that stand beside every number."""

@@ -1,0 +1,1 @@
+"""The encoder (a Performer), its embeddings and heads."""

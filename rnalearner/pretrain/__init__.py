@@ -1,0 +1,1 @@
+"""Masked-bin pretraining (Phase I)."""

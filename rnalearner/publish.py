@@ -1,0 +1,71 @@
+"""Nothing half-written looks whole: write beside the target, fsync, rename."""
+
+import hashlib
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+
+@contextmanager
+def publish_file(target: Path) -> Iterator[Path]:
+    """Give a temporary path in `target`'s folder; when the block ends well it becomes `target`."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # The suffix stays last, because writers (numpy, pandas, matplotlib) choose a format by it.
+    temporary = target.with_name(f".{uuid.uuid4().hex}.{target.name}")
+    try:
+        yield temporary
+        _fsync(temporary)
+        os.replace(temporary, target)
+        _fsync(target.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def publish_folder(target: Path) -> Iterator[Path]:
+    """The same for a folder; an older `target` is replaced only once the new one is complete."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{uuid.uuid4().hex}.{target.name}")
+    temporary.mkdir()
+    try:
+        yield temporary
+        for path in temporary.rglob("*"):
+            if path.is_file():
+                _fsync(path)
+        old = target.with_name(f".{uuid.uuid4().hex}.old")
+        if target.exists():
+            os.replace(target, old)
+        os.replace(temporary, target)
+        _fsync(target.parent)
+        shutil.rmtree(old, ignore_errors=True)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def write_text(target: Path, text: str) -> None:
+    with publish_file(target) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(target: Path, value: Any) -> None:
+    """`value` as indented JSON; NaN is refused, because JSON has none."""
+    write_text(target, json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+
+def sha256_of(path: Path) -> str:
+    """Hex digest of a file, read in pieces."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _fsync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

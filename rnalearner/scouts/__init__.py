@@ -1,0 +1,1 @@
+"""Short probes from one base checkpoint (Phase II)."""

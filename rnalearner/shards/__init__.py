@@ -1,0 +1,1 @@
+"""Counts on disk; bins are made at reading."""

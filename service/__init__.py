@@ -1,0 +1,1 @@
+"""Who asks: the HTTP gateway (built in a later issue)."""
