@@ -1,0 +1,105 @@
+"""The encoder: expression bins in, one vector a gene out.
+
+Shapes: n samples, g genes, l = g + 1 positions, d model width. The last position belongs to no gene.
+"""
+
+import torch
+from performer_pytorch import Performer
+from torch import Tensor, nn
+
+from rnalearner.config import ModelConfig
+
+
+class ExpressionEncoder(nn.Module):
+    """performer-pytorch's Performer over genes, after scBERT (Yang et al. 2022).
+
+    A position is the learned embedding of its bin plus the frozen vector of its gene; genes have no
+    order, so there is no positional code. `prefix` and `suffix` cut the computation between two
+    blocks: what lies below the first trained block never changes and can be computed once.
+    """
+
+    gene_vectors_gd: Tensor
+
+    def __init__(self, config: ModelConfig, n_tokens: int, pad: int, gene_vectors_gd: Tensor) -> None:
+        """`n_tokens` is the size of the bin vocabulary; `pad` its token for "not measured"."""
+        super().__init__()
+        if gene_vectors_gd.shape[1] != config.dim:
+            raise ValueError(f"gene vectors have width {gene_vectors_gd.shape[1]}, the model {config.dim}")
+        self.config = config
+        self.bin_embedding = nn.Embedding(n_tokens, config.dim)
+        self.extra_d = nn.Parameter(torch.randn(config.dim) * config.dim**-0.5)
+        self.register_buffer("gene_vectors_gd", gene_vectors_gd.clone())
+        self.pad_token = pad
+        self.performer = Performer(
+            dim=config.dim,
+            depth=config.depth,
+            heads=config.heads,
+            dim_head=config.dim_head,
+            ff_mult=config.feedforward_mult,
+            nb_features=config.n_features,
+            ff_dropout=config.dropout,
+            attn_dropout=config.dropout,
+            auto_check_redraw=False,  # redrawn by `redraw`, from a seed, alike on every rank
+        )
+        self.norm = nn.LayerNorm(config.dim)
+
+    @property
+    def n_genes(self) -> int:
+        return self.gene_vectors_gd.shape[0]
+
+    def forward(self, tokens_ng: Tensor) -> Tensor:
+        """Bins (any integer type) to hidden_nld, after the final norm."""
+        return self.suffix(self.embed(tokens_ng), self.measured(tokens_ng), from_block=0)
+
+    def embed(self, tokens_ng: Tensor) -> Tensor:
+        """Bins to the first block's input, n x l x d."""
+        genes_ngd = self.bin_embedding(tokens_ng.int()) + self.gene_vectors_gd
+        extra_n1d = self.extra_d.expand(len(tokens_ng), 1, -1)
+        return torch.cat([genes_ngd, extra_n1d], dim=1)
+
+    def measured(self, tokens_ng: Tensor) -> Tensor:
+        """True where a position may be attended to: measured genes and the extra position, n x l."""
+        return nn.functional.pad(tokens_ng != self.pad_token, (0, 1), value=True)
+
+    def prefix(self, tokens_ng: Tensor, n_blocks: int) -> Tensor:
+        """The hidden state n x l x d after the first `n_blocks` blocks."""
+        return self._blocks(self.embed(tokens_ng), self.measured(tokens_ng), 0, n_blocks)
+
+    def suffix(self, hidden_nld: Tensor, measured_nl: Tensor, from_block: int) -> Tensor:
+        """From the hidden state before block `from_block` to the end, final norm included."""
+        return self.norm(self._blocks(hidden_nld, measured_nl, from_block, self.config.depth))
+
+    def _blocks(self, hidden_nld: Tensor, measured_nl: Tensor, first: int, last: int) -> Tensor:
+        # performer-pytorch's mask takes a position's value out of the attention's sum, not its key
+        # out of the normaliser: unmeasured genes weaken attention evenly and say nothing.
+        # On a GPU the question would cost more than the mask.
+        mask_nl = None if not measured_nl.is_cuda and bool(measured_nl.all()) else measured_nl
+        for attention, feedforward in list(self.performer.net.layers)[first:last]:
+            hidden_nld = hidden_nld + attention(hidden_nld, mask=mask_nl)
+            hidden_nld = hidden_nld + feedforward(hidden_nld)
+        return hidden_nld
+
+    def first_trained_block(self, trained_blocks: int) -> int:
+        """Index of the first block that trains; 0 when `trained_blocks` is 0, which trains all."""
+        return max(0, self.config.depth - trained_blocks) if trained_blocks else 0
+
+    def trained_parameters(self, trained_blocks: int) -> dict[str, nn.Parameter]:
+        """The last `trained_blocks` blocks and the final norm, by name; 0 gives every parameter."""
+        if trained_blocks == 0:
+            return dict(self.named_parameters())
+        first = self.first_trained_block(trained_blocks)
+        chosen = tuple(f"performer.net.layers.{block}." for block in range(first, self.config.depth))
+        return {n: p for n, p in self.named_parameters() if n.startswith((*chosen, "norm."))}
+
+    def redraw(self, seed: int) -> None:
+        """New random projections in every block, the same wherever `seed` is the same."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            for module in self.modules():
+                if hasattr(module, "redraw_projection_matrix"):
+                    module.projection_matrix.copy_(module.create_projection())
+
+
+def random_gene_vectors(n_genes: int, dim: int, generator: torch.Generator) -> Tensor:
+    """Vectors that know nothing of the genes, with gene2vec's scale; n_genes x dim."""
+    return torch.randn(n_genes, dim, generator=generator)
