@@ -1,0 +1,65 @@
+"""All linear arms on one task, as the two tables that Phase III writes."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from rnalearner.linear.arms import ARMS, fit_predict
+from rnalearner.linear.scores import accuracy, auroc, brier
+
+
+def score_rivals(
+    task: str,
+    x_train_ng: np.ndarray,
+    y_train_n: np.ndarray,
+    x_test_mg: np.ndarray,
+    y_test_m: np.ndarray,
+    test_samples: pd.DataFrame,
+    *,
+    arms: Sequence[str] = ARMS,
+    min_cpm: float = 1.0,
+    train_cohort_ng: np.ndarray | None = None,
+    test_cohort_mg: np.ndarray | None = None,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Tables (linear, linear_predictions): every arm, uncentred and centred, on one task.
+
+    `test_samples` has a row a test sample: sample, subject, unseen_subject. Expression, cohorts and
+    errors as in `fit_predict`. A probability is NaN where the arm has none.
+    """
+    scores, predictions = [], []
+    for arm in arms:
+        for centred in (False, True):
+            score_m, probability_m = fit_predict(
+                arm,
+                x_train_ng,
+                y_train_n,
+                x_test_mg,
+                centred=centred,
+                min_cpm=min_cpm,
+                train_cohort_ng=train_cohort_ng,
+                test_cohort_mg=test_cohort_mg,
+            )
+            named = {"task": task, "arm": arm, "centred": centred}
+            scores.append(
+                named
+                | {
+                    "test_accuracy": accuracy(y_test_m, score_m > 0),
+                    "test_auroc": auroc(y_test_m, score_m),
+                    "test_brier": brier(y_test_m, probability_m),
+                }
+            )
+            predictions.append(
+                pd.DataFrame(
+                    named
+                    | {
+                        "sample": test_samples["sample"].to_numpy(),
+                        "subject": test_samples["subject"].to_numpy(),
+                        "y": np.asarray(y_test_m).astype(int),
+                        "score": score_m,
+                        "probability": np.nan if probability_m is None else probability_m,
+                        "unseen_subject": test_samples["unseen_subject"].to_numpy(),
+                    }
+                )
+            )
+    return pd.DataFrame(scores), pd.concat(predictions, ignore_index=True)
