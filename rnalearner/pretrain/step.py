@@ -1,0 +1,107 @@
+"""One step of pretraining, and one validation.
+
+Shapes: n samples, g genes, m masked positions, b bins, d model width.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from rnalearner.model.encoder import ExpressionEncoder
+from rnalearner.model.heads import MaskedBinHead
+from rnalearner.pretrain.loss import masked_loss
+from rnalearner.pretrain.masking import MaskedBatch
+from rnalearner.pretrain.ranks import sum_gradients, sum_over_ranks
+
+
+class PretrainModel(nn.Module):
+    """The encoder and the head that reads masked bins off it."""
+
+    def __init__(self, encoder: ExpressionEncoder, head: MaskedBinHead, compile_encoder: bool = False) -> None:
+        super().__init__()
+        self.encoder, self.head = encoder, head
+        # A plain attribute: the compiled wrapper must not add a second name for every weight.
+        self._encode = torch.compile(encoder) if compile_encoder else encoder.forward
+
+    def forward(self, batch: MaskedBatch) -> Tensor:
+        """Logits m x b, computed at the masked positions only: b is small, but g is 15,000."""
+        hidden_nld = self._encode(batch.inputs_ng)
+        return self.head(hidden_nld[batch.sample_m, batch.gene_m], batch.gene_m)
+
+
+def make_optimiser(model: PretrainModel, learning_rate: float, weight_decay: float) -> torch.optim.AdamW:
+    """AdamW that decays the weights of linear maps only: not norms, biases, embeddings or the prior."""
+    linear = {id(m.weight) for m in model.modules() if isinstance(m, nn.Linear)}
+    decayed = [p for p in model.parameters() if id(p) in linear]
+    free = [p for p in model.parameters() if id(p) not in linear]
+    groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": free, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=learning_rate)
+
+
+def train_step(
+    model: PretrainModel,
+    optimiser: torch.optim.Optimizer,
+    micro_batches: Sequence[MaskedBatch],
+    learning_rate: float,
+    clip_norm: float,
+    bf16: bool = False,
+    dropout_seed: int = 0,
+) -> Tensor:
+    """Update `model` by the mean loss over all masked positions of all micro-batches and workers.
+
+    Returns the score_3 of the step, summed over workers, still on the device. `dropout_seed` should
+    differ between steps and workers.
+    """
+    device = next(model.parameters()).device
+    model.train()
+    optimiser.zero_grad(set_to_none=True)
+    score_3 = torch.zeros(3, dtype=torch.float64, device=device)
+    with _seeded_dropout(model, dropout_seed, device):
+        for batch in micro_batches:
+            with _precision(device, bf16):
+                logits_mb = model(batch)
+            loss_sum, batch_score_3 = masked_loss(logits_mb, batch.label_m)
+            loss_sum.backward()
+            score_3 += batch_score_3
+    parameters = [p for p in model.parameters() if p.grad is not None]
+    score_3 = sum_gradients(parameters, score_3)
+    n_masked = score_3[2].clamp(min=1).float()
+    for parameter in parameters:
+        if parameter.grad is not None:
+            parameter.grad /= n_masked
+    nn.utils.clip_grad_norm_(parameters, clip_norm)
+    for group in optimiser.param_groups:
+        group["lr"] = learning_rate
+    optimiser.step()
+    return score_3
+
+
+@torch.no_grad()
+def evaluate(model: PretrainModel, batches: Iterable[MaskedBatch], bf16: bool = False) -> Tensor:
+    """The score_3 of this worker's `batches`, summed over workers: every worker must call it."""
+    device = next(model.parameters()).device
+    model.eval()
+    score_3 = torch.zeros(3, dtype=torch.float64, device=device)
+    for batch in batches:
+        on_device = batch.to(device)
+        with _precision(device, bf16):
+            logits_mb = model(on_device)
+        score_3 += masked_loss(logits_mb, on_device.label_m)[1]
+    return sum_over_ranks(score_3)
+
+
+def _precision(device: torch.device, bf16: bool) -> torch.autocast:
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=bf16)
+
+
+@contextmanager
+def _seeded_dropout(model: PretrainModel, seed: int, device: torch.device) -> Iterator[None]:
+    """Dropout takes no generator, so the global one is seeded for the block and restored."""
+    if not model.encoder.config.dropout:
+        yield
+        return
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield
