@@ -1,0 +1,27 @@
+"""Count tables to shards; a simulated corpus is written first."""
+
+from jobs.phase import Figures, Progress
+from rnalearner.config import RunConfig
+from rnalearner.layout import RunLayout
+
+
+def ingest(config: RunConfig, layout: RunLayout, progress: Progress) -> Figures:
+    """Read every source of the recipe, check it, and write the shards of the run."""
+    from rnalearner.counts.simulate import simulate
+    from rnalearner.counts.sources import open_sources
+    from rnalearner.publish import write_json
+    from rnalearner.shards.build import build_shards
+
+    if config.data.source == "simulated":
+        simulate(layout.simulated, config.data.simulation)
+    sources = open_sources(config.data, layout.simulated)
+    gene_set, studies = build_shards(
+        sources, config, layout.shards, lambda done, total, study: progress("studies", done, total, study)
+    )
+    write_json(layout.ingest_report, {"studies": studies})
+    return {
+        "studies": len(studies),
+        "samples": sum(study["n_kept"] for study in studies),
+        "samples_dropped": sum(study["n_samples"] - study["n_kept"] for study in studies),
+        "genes": len(gene_set),
+    }

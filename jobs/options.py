@@ -1,0 +1,66 @@
+"""Options are names of recipe fields: `--pretrain.max_steps 200`, or a short alias."""
+
+import tomllib
+from collections.abc import Iterator, Sequence
+from typing import Any, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from rnalearner.config import RunConfig
+from rnalearner.errors import RecipeError
+
+ALIASES = {
+    "root": "data.root",
+    "genes": "data.genes",
+    "panel": "data.panel",
+    "steps": "pretrain.max_steps",
+    "workers": "pretrain.num_workers",
+    "scouts": "scouting.n_scouts",
+    "arms": "finetune.arms",
+    "epochs": "finetune.epochs",
+    "seeds": "finetune.seeds",
+    "lr": "finetune.learning_rate",
+    "address": "ray.address",
+}
+
+
+def recipe_fields(model: type[BaseModel] = RunConfig, prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
+    """Every field of a recipe with its dotted name, in order."""
+    for name, field in model.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from recipe_fields(kind, f"{prefix}{name}.")
+        else:
+            yield prefix + name, field
+
+
+def parse_options(words: Sequence[str]) -> dict[str, Any]:
+    """`["--lr", "0.01"]` -> `{"finetune.learning_rate": 0.01}`; raises RecipeError naming the option."""
+    known = dict(recipe_fields())
+    options: dict[str, Any] = {}
+    remaining = list(words)
+    while remaining:
+        word = remaining.pop(0)
+        name, has_value, value = word.removeprefix("--").partition("=")
+        field = ALIASES.get(name, name)
+        if not word.startswith("--") or field not in known:
+            near = ", ".join(sorted(f for f in known if name.split(".")[-1] in f)[:3])
+            remedy = f"did you mean {near}?" if near else "see `rnalearner fields`"
+            raise RecipeError(word, "is no option and no field of a recipe", remedy.rstrip("?"))
+        if not has_value:
+            if not remaining:
+                raise RecipeError(word, "has no value", "write it after the option")
+            value = remaining.pop(0)
+        options[field] = _value(value, known[field])
+    return options
+
+
+def _value(text: str, field: FieldInfo) -> Any:
+    """A number, truth value or list as TOML reads it, else the text; `a,b` where a list is wanted."""
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text
+    wants_list = get_origin(field.annotation) is tuple
+    return [part for part in text.split(",") if part] if wants_list and not isinstance(value, list) else value
