@@ -1,0 +1,190 @@
+"""The report's figures. Each takes a table of the run and gives a matplotlib Figure; no global state.
+
+The tables' columns are named in `inputs.SCHEMAS` and `tables`.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Any, ParamSpec
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from rnalearner.report.svg import AMBER, BLUE, FAINT, GREEN, GREY, INK, PAPER, STYLE, VERMILION
+from rnalearner.report.tables import ARM_ORDER
+
+P = ParamSpec("P")
+ARM_COLOURS = {"none": GREY, "pretrained": BLUE, "guided": VERMILION}
+WIDTH = 9.0
+"""Inches; the page shows it at its own width."""
+MOST_TENSORS = 40
+
+
+def _styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+    """Draw with the report's style, and leave matplotlib's settings as they were."""
+
+    @wraps(draw)
+    def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
+        with matplotlib.rc_context(STYLE):
+            return draw(*args, **kwargs)
+
+    return drawn
+
+
+@_styled
+def accuracy_figure(arms: pd.DataFrame, linear: pd.DataFrame | None) -> Figure:
+    """Test accuracy with its 95 % interval, a panel a task: encoder arms above, linear arms below.
+
+    `arms` and `linear` are `tables.arm_table` and `tables.linear_table`.
+    """
+    linear = arms.iloc[:0].assign(centred=False) if linear is None else linear
+    tasks = list(dict.fromkeys([*arms["task"], *linear["task"]]))
+    names = _in_order(arms["arm"]) + list(dict.fromkeys(linear["arm"]))
+    level = {name: -i - 0.6 * (name in set(linear["arm"])) for i, name in enumerate(names)}
+    columns = min(len(tasks), 3)
+    rows = -(-len(tasks) // columns)
+    figure = Figure(figsize=(WIDTH, rows * (1.1 + 0.31 * len(names))), layout="constrained")
+    axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
+    for axis, task in zip(axes, tasks, strict=False):
+        axis.axvline(0.5, color=FAINT, linestyle=(0, (4, 3)), linewidth=1)
+        for row in arms[arms["task"] == task].to_dict("records"):
+            colour = ARM_COLOURS.get(row["arm"], AMBER)
+            _whisker(axis, row, "", level[row["arm"]] + 0.15, "o", colour, filled=True)
+            _whisker(axis, row, "unseen_", level[row["arm"]] - 0.22, "o", colour, filled=False)
+        for row in linear[linear["task"] == task].to_dict("records"):
+            shift = -0.17 if row["centred"] else 0.17
+            _whisker(axis, row, "", level[row["arm"]] + shift, "s", GREEN, filled=bool(row["centred"]))
+        shown = pd.concat([arms, linear])
+        n_test = shown.loc[shown["task"] == task, "n_test"].iloc[0]
+        axis.set_title(f"{task}, {int(n_test)} test samples", loc="left")
+        axis.set_yticks([level[name] for name in names], [name.replace("_", " ") for name in names])
+        axis.set(xlim=(-0.03, 1.03), ylim=(min(level.values()) - 0.6, 0.6))
+        axis.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "25", "50", "75", "100"])
+        axis.tick_params(axis="y", length=0)
+        axis.tick_params(labelbottom=True)
+    for axis in axes[len(tasks) :]:
+        axis.set_axis_off()
+    figure.supxlabel("test accuracy, %", fontsize=9)
+    marks = [
+        ("encoder, all test samples", "o", INK, True),
+        ("encoder, unseen subjects only", "o", INK, False),
+        ("linear", "s", GREEN, False),
+        ("linear, centred", "s", GREEN, True),
+    ]
+    handles = [
+        Line2D([], [], marker=mark, color=colour, markerfacecolor=colour if full else "none", label=label)
+        for label, mark, colour, full in marks
+    ]
+    handles.append(Line2D([], [], color=FAINT, linestyle=(0, (4, 3)), label="chance"))
+    figure.legend(handles=handles, loc="outside upper center", ncols=5, handletextpad=0.5)
+    return figure
+
+
+@_styled
+def curves_figure(curves: pd.DataFrame, task: str) -> Figure:
+    """Accuracy (top) and loss (bottom) over epochs, a column an arm, after the paper's figure 7.
+
+    Lines are means over seeds, bands the range of the seeds.
+    """
+    of_task = curves[(curves["task"] == task) & curves["split"].isin(("train", "validation"))]
+    arms = _in_order(of_task["arm"])
+    figure = Figure(figsize=(WIDTH, 4.3), layout="constrained")
+    axes = figure.subplots(2, len(arms), sharex=True, sharey="row", squeeze=False)
+    for column, arm in zip(axes.T, arms, strict=True):
+        of_arm = of_task[of_task["arm"] == arm]
+        for axis, score in zip(column, ("accuracy", "loss"), strict=True):
+            if score == "accuracy":
+                axis.axhline(0.5, color=FAINT, linestyle=(0, (4, 3)), linewidth=1)
+                axis.set_ylim(-0.03, 1.03)
+            for split, colour, dash in (("train", GREY, (0, (3, 1.5))), ("validation", BLUE, "-")):
+                by_epoch = of_arm[of_arm["split"] == split].groupby("epoch")[score]
+                mean = by_epoch.mean()
+                axis.fill_between(mean.index, by_epoch.min(), by_epoch.max(), color=colour, alpha=0.18, lw=0)
+                axis.plot(mean.index, mean, color=colour, linestyle=dash, linewidth=1.6, label=split)
+        column[0].set_title(f"{arm}, {of_arm['seed'].nunique()} seeds", loc="left")
+        column[1].set_xlabel("epoch")
+    axes[0, 0].set_ylabel("accuracy")
+    axes[1, 0].set_ylabel("loss")
+    axes[1, 0].set_ylim(bottom=0)
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=2)
+    return figure
+
+
+@_styled
+def pretraining_figure(pretrain: pd.DataFrame) -> Figure:
+    """Masked loss and accuracy over steps, with both trivial predictors as lines."""
+    figure = Figure(figsize=(WIDTH, 3.2), layout="constrained")
+    loss, accuracy = figure.subplots(1, 2)
+    step = pretrain["step"]
+    loss.plot(step, pretrain["train_loss"], color=GREY, linestyle=(0, (3, 1.5)), label="encoder, training")
+    marker = "o" if len(pretrain) < 40 else None
+    for axis, name in ((loss, "valid_loss"), (accuracy, "valid_accuracy")):
+        axis.plot(step, pretrain[name], color=BLUE, marker=marker, markersize=3, label="encoder, held out")
+    trivial = (
+        ("marginal_loss", "commonest_accuracy", "always the commonest bin", AMBER, (0, (1, 1.5))),
+        ("gene_histogram_loss", "gene_mode_accuracy", "each gene's own bins", VERMILION, (0, (6, 2))),
+    )
+    for loss_name, accuracy_name, label, colour, dash in trivial:
+        for axis, name in ((loss, loss_name), (accuracy, accuracy_name)):
+            axis.plot(step, pretrain[name], color=colour, linestyle=dash, linewidth=1.4, label=label)
+    loss.set(xlabel="step", ylabel="masked loss, nats a gene")
+    loss.set_ylim(bottom=0)
+    accuracy.set(xlabel="step", ylabel="masked accuracy", ylim=(0, 1))
+    handles, labels = loss.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=4)
+    return figure
+
+
+@_styled
+def guide_figure(values: Mapping[str, Any]) -> Figure:
+    """How freely each tensor may move: its guide's mean (bar), median (dot) and middle 90 % (line).
+
+    `values`: name of a tensor -> its guide, in [0, 1]. At most the forty freest tensors are drawn.
+    """
+    flat = {name: np.asarray(value, float).ravel() for name, value in values.items()}
+    freest = sorted(flat, key=lambda name: -flat[name].mean())[:MOST_TENSORS]
+    names = [name for name in flat if name in set(freest)][::-1]
+    figure = Figure(figsize=(WIDTH, 0.9 + 0.24 * len(names)), layout="constrained")
+    axis = figure.subplots()
+    for y, name in enumerate(names):
+        low, median, high = np.quantile(flat[name], [0.05, 0.5, 0.95])
+        axis.barh(y, flat[name].mean(), height=0.62, color=BLUE, alpha=0.35, linewidth=0)
+        axis.plot([low, high], [y, y], color=INK, linewidth=1.2, solid_capstyle="butt")
+        axis.plot(median, y, "o", color=INK, markersize=3.5)
+    axis.set_yticks(range(len(names)), [_shortened(name) for name in names])
+    # The guide is often small nearly everywhere: the axis ends where the lines do.
+    end = min(1.0, 1.05 * max(float(max(np.quantile(v, 0.95), v.mean())) for v in (flat[n] for n in names)))
+    axis.set(xlim=(0, end or 1.0), ylim=(-0.6, len(names) - 0.4), xlabel="guide (0: stays, 1: moves freely)")
+    axis.tick_params(axis="y", length=0)
+    handles = [
+        Line2D([], [], color=BLUE, alpha=0.35, linewidth=7, label="mean"),
+        Line2D([], [], color=INK, marker="o", markersize=3.5, linewidth=1.2, label="median, middle 90 %"),
+    ]
+    figure.legend(handles=handles, loc="outside upper center", ncols=2)
+    return figure
+
+
+def _whisker(
+    axis: Axes, row: Mapping[Any, Any], prefix: str, y: float, marker: str, colour: str, *, filled: bool
+) -> None:
+    """A dot with its interval; nothing where there is no number."""
+    mean, low, high = (row[prefix + name] for name in ("accuracy", "low", "high"))
+    if np.isnan(mean):
+        return
+    axis.plot([low, high], [y, y], color=colour, linewidth=1.3, alpha=0.75, solid_capstyle="butt")
+    face = colour if filled else PAPER
+    axis.plot(mean, y, marker, color=colour, markerfacecolor=face, markersize=5, markeredgewidth=1.2)
+
+
+def _in_order(arms: pd.Series) -> list[str]:
+    present = list(dict.fromkeys(arms))
+    return [arm for arm in ARM_ORDER if arm in present] + [arm for arm in present if arm not in ARM_ORDER]
+
+
+def _shortened(name: str, most: int = 44) -> str:
+    return name if len(name) <= most else f"{name[:20]}…{name[-(most - 21) :]}"

@@ -1,0 +1,80 @@
+"""The tables of a run's folder that the report reads; None where a phase has not run."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from rnalearner.errors import InputError
+from rnalearner.layout import PHASES, RunLayout
+
+SCHEMAS = {
+    "runs": "task arm seed epoch_scored train_accuracy validation_accuracy test_accuracy test_auroc "
+    "test_brier test_loss seconds",
+    "curves": "task arm seed epoch split loss accuracy",
+    "predictions": "task arm seed split sample subject study y probability unseen_subject",
+    "linear": "task arm centred test_accuracy test_auroc test_brier",
+    "linear_predictions": "task arm centred sample subject y score probability unseen_subject",
+    "pretrain": "step train_loss valid_loss valid_accuracy commonest_accuracy gene_mode_accuracy "
+    "marginal_loss gene_histogram_loss learning_rate",
+    "scouts": "scout_id name n_train n_held epochs steps accuracy loss converged moved failed",
+}
+TEXT = ("task", "arm", "split", "sample", "subject", "study", "name")
+FLAGS = ("centred", "unseen_subject", "converged")
+
+
+@dataclass(frozen=True)
+class RunTables:
+    """What Phases I to III wrote, by table."""
+
+    runs: pd.DataFrame | None = None
+    curves: pd.DataFrame | None = None
+    predictions: pd.DataFrame | None = None
+    linear: pd.DataFrame | None = None
+    linear_predictions: pd.DataFrame | None = None
+    pretrain: pd.DataFrame | None = None
+    scouts: pd.DataFrame | None = None
+
+
+def read_tables(layout: RunLayout) -> RunTables:
+    """Every table that exists; raises InputError naming a column that one lacks."""
+    finetuned = ("runs", "curves", "predictions", "linear", "linear_predictions")
+    paths = {name: layout.finetune(name) for name in finetuned}
+    paths |= {"pretrain": layout.pretrain_metrics, "scouts": layout.scouts}
+    return RunTables(**{n: read_table(p, SCHEMAS[n].split()) for n, p in paths.items() if p.exists()})
+
+
+def read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+    """A CSV with at least `columns`: names as text (sample "007" stays so), flags as bool."""
+    text = {name: str for name in TEXT if name in columns}
+    # A sample may well be called NA or None: only figures can be missing.
+    missing_as = {name: ["", "nan", "NaN", "None"] for name in columns if name not in text}
+    try:
+        table = pd.read_csv(path, dtype=text, na_values=missing_as, keep_default_na=False)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise InputError(path, f"is not a table ({error})", "run its phase again") from None
+    missing = [name for name in columns if name not in table.columns]
+    if missing:
+        raise InputError(path, f"lacks the column {missing[0]!r}", "run its phase again")
+    for name in set(FLAGS) & set(table.columns):
+        table[name] = table[name].astype(str).str.lower().isin(("true", "1", "1.0"))
+    return table
+
+
+def read_json(path: Path) -> Any | None:
+    """A JSON file, None where there is none; raises InputError where it is damaged."""
+    if not path.exists():
+        return None
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(path, f"is not valid JSON ({error})", "run its phase again") from None
+
+
+def read_phases(layout: RunLayout) -> dict[str, dict[str, Any]]:
+    """The marker of every completed phase, in the phases' order."""
+    markers = {name: read_json(layout.marker(name)) for name in PHASES}
+    return {name: marker for name, marker in markers.items() if isinstance(marker, dict)}

@@ -1,0 +1,111 @@
+"""`summary.json`: what a run found, for programs."""
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+import rnalearner
+from rnalearner.config import RunConfig
+from rnalearner.report.inputs import RunTables
+from rnalearner.report.tables import arm_table, linear_table, masked_table
+from rnalearner.report.verdict import verdict
+
+BULKY = ("fingerprint", "inputs", "recipe", "leaks")
+"""Parts of a phase's marker that are not figures."""
+
+
+def build_summary(
+    config: RunConfig,
+    tables: RunTables,
+    phases: Mapping[str, Mapping[str, Any]],
+    leaks: Iterable[str] = (),
+) -> dict[str, Any]:
+    """Everything a program may want to know of a run; JSON-safe (what is not known is null).
+
+    `phases` are the phases' markers; `leaks` come on top of those that the markers tell of.
+    """
+    told = [str(leak) for marker in phases.values() for leak in marker.get("leaks") or ()]
+    summary: dict[str, Any] = {
+        "name": config.name,
+        "version": rnalearner.__version__,
+        "tasks": _tasks(config, tables),
+        "phases": {
+            name: {key: value for key, value in marker.items() if key not in BULKY}
+            for name, marker in phases.items()
+        },
+        "pretraining": _pretraining(tables.pretrain),
+        "leaks": list(dict.fromkeys([*told, *map(str, leaks)])),
+    }
+    summary = json_safe(summary)
+    return summary | {"verdict": verdict(summary)}
+
+
+def json_safe(value: Any) -> Any:
+    """`value` with plain Python numbers; NaN and infinities become None."""
+    if isinstance(value, Mapping):
+        return {str(key): json_safe(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [json_safe(item) for item in value]
+    if hasattr(value, "tolist"):  # numpy's scalars and arrays
+        return json_safe(value.tolist())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if isinstance(value, str | int | bool | None) else str(value)
+
+
+def _tasks(config: RunConfig, tables: RunTables) -> dict[str, Any]:
+    truth = {task.name: task.truth for task in config.tasks}
+    tasks: dict[str, Any] = {}
+
+    def entry(row: pd.Series) -> dict[str, Any]:
+        return tasks.setdefault(
+            row["task"],
+            {
+                "truth": truth.get(row["task"], "unknown"),
+                "n_test": row["n_test"],
+                "n_test_unseen": row["unseen_n_test"],
+                "arms": {},
+                "linear": {},
+            },
+        )
+
+    if tables.predictions is not None:
+        for _, row in arm_table(tables.predictions).iterrows():
+            entry(row)["arms"][row["arm"]] = _arm(row)
+    if tables.linear_predictions is not None:
+        for _, row in linear_table(tables.linear_predictions).iterrows():
+            name = row["arm"] + ("_centred" if row["centred"] else "")
+            entry(row)["linear"][name] = _arm(row)
+    return tasks
+
+
+def _arm(row: pd.Series) -> dict[str, Any]:
+    def interval(prefix: str) -> dict[str, float]:
+        return {"mean": row[f"{prefix}accuracy"], "low": row[f"{prefix}low"], "high": row[f"{prefix}high"]}
+
+    return {
+        "test_accuracy": interval(""),
+        "test_accuracy_unseen_subjects": interval("unseen_") if row["unseen_n_test"] else None,
+        "test_auroc": row["auroc"],
+        "test_brier": row["brier"],
+        "seeds": row["seeds"],
+    }
+
+
+def _pretraining(pretrain: pd.DataFrame | None) -> dict[str, Any] | None:
+    if pretrain is None or pretrain["valid_loss"].isna().all():
+        return None
+    encoder, commonest, gene_mode = masked_table(pretrain).to_dict("records")
+    return {
+        "step": int(pretrain["step"].iloc[int(np.nanargmin(pretrain["valid_loss"]))]),
+        "evaluations": len(pretrain),
+        "valid_accuracy": encoder["accuracy"],
+        "valid_loss": encoder["loss"],
+        "commonest_accuracy": commonest["accuracy"],
+        "marginal_loss": commonest["loss"],
+        "gene_mode_accuracy": gene_mode["accuracy"],
+        "gene_histogram_loss": gene_mode["loss"],
+    }

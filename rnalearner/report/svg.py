@@ -1,0 +1,67 @@
+"""Figures as SVG to stand inside an HTML page: no outside address, colours that follow the page.
+
+Matplotlib's colours become CSS variables (with the colour itself where the variable is not set), so that
+one drawing reads well on light and dark pages and on paper.
+"""
+
+import io
+import re
+
+import matplotlib
+from matplotlib.figure import Figure
+
+INK, FAINT, PAPER = "#1b1f24", "#8a9099", "#fffffe"
+GREY, BLUE, VERMILION, GREEN, AMBER = "#5f6772", "#0072b2", "#d55e00", "#009e73", "#c98a00"
+"""Hues of Okabe and Ito (2008), told apart by colour-blind readers; shapes and dashes differ too."""
+NAMES = {
+    INK: "ink",
+    FAINT: "faint",
+    PAPER: "paper",
+    GREY: "grey",
+    BLUE: "blue",
+    VERMILION: "vermilion",
+    GREEN: "green",
+    AMBER: "amber",
+}
+STYLE = {
+    "font.size": 9,
+    "text.parse_math": False,  # a name may hold a $
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": FAINT,
+    "axes.labelcolor": INK,
+    "axes.titlesize": 9.5,
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "xtick.labelsize": 8.5,
+    "ytick.labelsize": 8.5,
+    "legend.frameon": False,
+    "legend.fontsize": 8.5,
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
+    "savefig.facecolor": "none",
+}
+
+
+def inline_svg(figure: Figure, name: str, description: str) -> str:
+    """`figure` as an <svg> element; `name` keeps its ids apart from other figures' on the page."""
+    out = io.StringIO()
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name, "text.parse_math": False}):
+        no_metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        figure.savefig(out, format="svg", metadata=no_metadata)
+    text = out.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    # A style element would reach beyond the figure; the page's own style sheet sets its one rule.
+    text = re.sub(r"<style.*?</style>", "", text, flags=re.DOTALL)
+    text = re.sub(r'\sxmlns(:\w+)?="[^"]*"', "", text)
+    text = re.sub(r"(['\"]?)DejaVu Sans\1[^;\"]*", "system-ui, sans-serif", text)
+    text = re.sub(r'(\sid="|url\(#|href="#)', rf"\g<1>{name}-", text)
+    for colour, variable in NAMES.items():
+        text = re.sub(rf"(:\s*){colour}\b", rf"\g<1>var(--{variable}, {colour})", text)
+    return text.replace("<svg", f'<svg role="img" aria-label="{_attribute(description)}"', 1)
+
+
+def _attribute(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")

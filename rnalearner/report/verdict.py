@@ -1,0 +1,127 @@
+"""What a run showed, in three honest lines made from its numbers."""
+
+from collections.abc import Mapping
+from itertools import combinations
+from typing import Any
+
+from rnalearner.report.metrics import Estimate, fewest_right_above_chance
+
+
+def verdict(summary: Mapping[str, Any]) -> list[str]:
+    """Exactly three lines from a summary: pretraining, the arms, the linear rival.
+
+    Each says what is not known as plainly as what is.
+    """
+    tasks = summary["tasks"]
+    return [_pretraining(summary.get("pretraining")), _arms(tasks), _rivals(tasks)]
+
+
+def _pretraining(scores: Mapping[str, Any] | None) -> str:
+    if scores is None or scores["valid_loss"] is None:
+        return "Pretraining: there are no masked scores in this run, so nothing can be said of it."
+    trivial = [scores["marginal_loss"], scores["gene_histogram_loss"]]
+    told = (
+        f"masked bins of held-out samples are predicted right {_percent(scores['valid_accuracy'])} of the "
+        f"time at loss {_number(scores['valid_loss'])}; always the commonest bin gets "
+        f"{_percent(scores['commonest_accuracy'])} ({_number(trivial[0])}), each gene's own commonest bin "
+        f"{_percent(scores['gene_mode_accuracy'])} ({_number(trivial[1])})"
+    )
+    known = [loss for loss in trivial if loss is not None]
+    if not known:
+        return f"Pretraining: {told}: without the trivial losses it cannot be judged."
+    if scores["valid_loss"] >= max(known):
+        return f"Pretraining learned nothing of use: {told}."
+    if scores["valid_loss"] >= min(known):
+        return (
+            f"Pretraining did not beat what each gene's usual level tells: {told}: "
+            "it learned how genes differ, nothing of how samples do."
+        )
+    return (
+        f"Pretraining learned more than each gene's usual level, {min(known) - scores['valid_loss']:.2f} "
+        f"nats a gene of it: {told}."
+    )
+
+
+def _arms(tasks: Mapping[str, Any]) -> str:
+    told = [_arms_of(name, task) for name, task in tasks.items() if task["arms"]]
+    if not told:
+        return "Arms: no encoder was fine-tuned in this run, so the arms cannot be compared."
+    return "Arms: " + "; ".join(told) + "."
+
+
+def _arms_of(name: str, task: Mapping[str, Any]) -> str:
+    arms = {arm: _estimate(scores) for arm, scores in task["arms"].items()}
+    known = {arm: accuracy for arm, accuracy in arms.items() if accuracy is not None}
+    listed = ", ".join(f"{arm} {_interval(accuracy)}" for arm, accuracy in known.items())
+    apart = [
+        f"{a if arms_a.mean > arms_b.mean else b} above {b if arms_a.mean > arms_b.mean else a}"
+        for (a, arms_a), (b, arms_b) in combinations(known.items(), 2)
+        if not arms_a.overlaps(arms_b)
+    ]
+    if len(known) < 2:
+        conclusion = "nothing to compare"
+    elif apart:
+        conclusion = f"intervals lie apart for {' and '.join(apart)}, the others overlap"
+        if len(apart) == len(known) * (len(known) - 1) // 2:
+            conclusion = f"intervals lie apart: {' and '.join(apart)}"
+    else:
+        conclusion = "all intervals overlap, so no arm is shown to be better"
+    shuffled = ""
+    if task["truth"] == "shuffled":
+        off = [arm for arm, accuracy in known.items() if not accuracy.low <= 0.5 <= accuracy.high]
+        shuffled = " (labels shuffled: chance is the right answer" + (
+            f", yet {' and '.join(off)} is off it)" if off else ")"
+        )
+    return f"on {name}{shuffled} {listed or 'no accuracy is known'}: {conclusion}"
+
+
+def _rivals(tasks: Mapping[str, Any]) -> str:
+    told = [_rival_of(name, task) for name, task in tasks.items() if task["linear"]]
+    n_tests = sorted({int(task["n_test"]) for task in tasks.values()})
+    if not told:
+        return "Linear rivals: none were run, and without one no accuracy above means much."
+    return (
+        "Linear rivals, the best one and the best encoder arm of each task (both picked on the test scores, "
+        f"which flatters them): {'; '.join(told)}; {' and '.join(_weight(n) for n in n_tests)}."
+    )
+
+
+def _rival_of(name: str, task: Mapping[str, Any]) -> str:
+    best = {kind: _best(task[kind]) for kind in ("linear", "arms")}
+    rival, arm = best["linear"], best["arms"]
+    if rival is None or arm is None:
+        return f"on {name} there are not both a linear arm and an encoder's to compare"
+    how = "overlap" if rival[1].overlaps(arm[1]) else "lie apart"
+    lead = rival[1].mean - arm[1].mean
+    word = "is ahead of" if lead > 0 else "is behind" if lead < 0 else "matches"
+    return f"on {name} {rival[0]} {_interval(rival[1])} {word} {arm[0]} {_interval(arm[1])} (intervals {how})"
+
+
+def _weight(n_test: int) -> str:
+    """What so many test samples can tell."""
+    fewest = fewest_right_above_chance(n_test)
+    if fewest is None:
+        return f"{n_test} test samples can never exclude chance"
+    return f"of {n_test} test samples at least {fewest} must be right to exclude chance"
+
+
+def _best(arms: Mapping[str, Any]) -> tuple[str, Estimate] | None:
+    known = [(name, accuracy) for name, scores in arms.items() if (accuracy := _estimate(scores)) is not None]
+    return max(known, key=lambda item: item[1].mean, default=None)
+
+
+def _estimate(scores: Mapping[str, Any]) -> Estimate | None:
+    accuracy = scores["test_accuracy"]
+    return None if accuracy["mean"] is None else Estimate(**accuracy)
+
+
+def _interval(accuracy: Estimate) -> str:
+    return f"{_percent(accuracy.mean)} [{100 * accuracy.low:.0f}, {100 * accuracy.high:.0f}]"
+
+
+def _percent(share: float | None) -> str:
+    return "?" if share is None else f"{100 * share:.0f} %"
+
+
+def _number(value: float | None) -> str:
+    return "?" if value is None else f"{value:.2f}"

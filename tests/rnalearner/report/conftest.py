@@ -1,0 +1,137 @@
+"""A finished run's tables, small enough to work out by hand."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from rnalearner.config import RunConfig
+from rnalearner.layout import RunLayout
+from rnalearner.publish import write_json
+
+RIGHT = {"none": 3, "pretrained": 5, "guided": 6}
+"""Of the six test samples of task `flight`, how many each arm calls right with every seed."""
+
+
+def _predictions() -> pd.DataFrame:
+    rows = []
+    for arm, n_right in RIGHT.items():
+        for seed in (0, 1):
+            for i in range(6):
+                y = i % 2
+                says = y if i < n_right else 1 - y
+                probability = 0.5 + (0.1 + 0.05 * seed + 0.01 * i) * (1 if says else -1)
+                rows.append(("flight", arm, seed, "test", f"s{i}", f"m{i}", "T", y, probability, i >= 2))
+            rows.append(("flight", arm, seed, "train", "a0", "m0", "A", 1, 0.9, False))
+    columns = [
+        "task",
+        "arm",
+        "seed",
+        "split",
+        "sample",
+        "subject",
+        "study",
+        "y",
+        "probability",
+        "unseen_subject",
+    ]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _linear_predictions() -> pd.DataFrame:
+    rows = [
+        ("flight", arm, centred, f"s{i}", f"m{i}", i % 2, (2 * (i % 2) - 1) * sign, p, i >= 2)
+        for arm, centred, sign, p in (("lr_l2", False, -1, 0.4), ("nearest_centroid", True, 1, np.nan))
+        for i in range(6)
+    ]
+    columns = ["task", "arm", "centred", "sample", "subject", "y", "score", "probability", "unseen_subject"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+@pytest.fixture
+def predictions() -> pd.DataFrame:
+    return _predictions()
+
+
+@pytest.fixture
+def linear_predictions() -> pd.DataFrame:
+    return _linear_predictions()
+
+
+@pytest.fixture
+def pretrain() -> pd.DataFrame:
+    steps = np.arange(0, 500, 50)
+    return pd.DataFrame(
+        {
+            "step": steps,
+            "train_loss": 2.2 * np.exp(-steps / 150) + 0.7,
+            "valid_loss": 2.2 * np.exp(-steps / 150) + 0.9 + 0.0004 * steps,
+            "valid_accuracy": 0.62 - 0.5 * np.exp(-steps / 120),
+            "commonest_accuracy": 0.31,
+            "gene_mode_accuracy": 0.55,
+            "marginal_loss": 2.1,
+            "gene_histogram_loss": 1.3,
+            "learning_rate": 1e-3,
+        }
+    )
+
+
+@pytest.fixture
+def scouts() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "scout_id": [0, 1, 2],
+            "name": ["cluster 0 against 1", "cluster 1 against 2", "<script>alert(1)</script>"],
+            "n_train": [40, 40, 12],
+            "n_held": [10, 10, 4],
+            "epochs": [3, 5, 0],
+            "steps": [15, 25, 0],
+            "accuracy": [1.0, 0.9, np.nan],
+            "loss": [0.1, 0.3, np.nan],
+            "converged": [True, False, False],
+            "moved": [0.25, 0.75, np.nan],
+            "failed": ["", "", "out of memory"],
+        }
+    )
+
+
+@pytest.fixture
+def curves() -> pd.DataFrame:
+    rows = [
+        (
+            "flight",
+            arm,
+            seed,
+            epoch,
+            split,
+            0.7 * np.exp(-epoch / (40 if split == "train" else 90)) + 0.03 * seed,
+            1 - 0.5 * np.exp(-epoch / 30) if split == "train" else 0.5 + 0.05 * place,
+        )
+        for place, arm in enumerate(RIGHT)
+        for seed in (0, 1)
+        for epoch in range(0, 101, 10)
+        for split in ("train", "validation", "test")
+    ]
+    return pd.DataFrame(rows, columns=["task", "arm", "seed", "epoch", "split", "loss", "accuracy"])
+
+
+@pytest.fixture
+def config() -> RunConfig:
+    task = {"name": "flight", "train": "A", "validation": "V", "test": "T", "truth": "signal"}
+    return RunConfig.model_validate({"name": "toy", "tasks": [task]})
+
+
+@pytest.fixture
+def run_folder(tmp_path, predictions, linear_predictions, pretrain, scouts, curves) -> RunLayout:
+    """A run's folder with every table, and markers of two phases."""
+    layout = RunLayout(tmp_path / "run")
+    for phase in ("ingest", "pretrain", "scout", "finetune", "explore"):
+        layout.phase(phase).mkdir(parents=True)
+    predictions.to_csv(layout.finetune("predictions"), index=False)
+    linear_predictions.to_csv(layout.finetune("linear_predictions"), index=False)
+    curves.to_csv(layout.finetune("curves"), index=False)
+    pretrain.to_csv(layout.pretrain_metrics, index=False)
+    scouts.to_csv(layout.scouts, index=False)
+    write_json(layout.marker("pretrain"), {"seconds": 12.5, "steps": 450, "fingerprint": "abc"})
+    leaks = ["flight: 2 of 6 test subjects are also in train (A): m0, m1"]
+    write_json(layout.marker("finetune"), {"seconds": 3.5, "runs": 6, "leaks": leaks})
+    return layout

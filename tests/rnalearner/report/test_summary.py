@@ -1,0 +1,101 @@
+import json
+from copy import deepcopy
+
+import numpy as np
+import pytest
+
+from rnalearner.report.inputs import RunTables, read_phases, read_tables
+from rnalearner.report.metrics import accuracy_interval
+from rnalearner.report.summary import build_summary, json_safe
+from rnalearner.report.verdict import verdict
+
+
+@pytest.fixture
+def summary(run_folder, config):
+    return build_summary(config, read_tables(run_folder), read_phases(run_folder))
+
+
+def test_the_summary_is_plain_json_without_nan(summary):
+    assert json.loads(json.dumps(summary, allow_nan=False)) == summary
+
+
+def test_the_summary_holds_each_arm_of_each_task(summary):
+    task = summary["tasks"]["flight"]
+    assert (task["truth"], task["n_test"], task["n_test_unseen"]) == ("signal", 6, 4)
+    assert list(task["arms"]) == ["none", "pretrained", "guided"]
+    assert task["arms"]["guided"]["test_accuracy"] == accuracy_interval(6, 6).as_dict()
+    assert task["arms"]["guided"]["seeds"] == 2
+    assert task["arms"]["none"]["test_accuracy_unseen_subjects"]["mean"] == 0.25
+    assert list(task["linear"]) == ["lr_l2", "nearest_centroid_centred"]
+    assert task["linear"]["nearest_centroid_centred"]["test_brier"] is None
+
+
+def test_phases_and_leaks_come_from_the_markers(summary):
+    assert summary["phases"]["pretrain"] == {"seconds": 12.5, "steps": 450}
+    assert summary["leaks"] == ["flight: 2 of 6 test subjects are also in train (A): m0, m1"]
+
+
+def test_without_unseen_subjects_the_second_score_is_null(config, predictions):
+    tables = RunTables(predictions=predictions.assign(unseen_subject=False))
+    arms = build_summary(config, tables, {})["tasks"]["flight"]["arms"]
+    assert {arm["test_accuracy_unseen_subjects"] for arm in arms.values()} == {None}
+
+
+def test_numpy_and_nan_become_plain():
+    value = {"a": np.float32("nan"), "b": np.arange(2), "c": (np.bool_(True), float("inf"))}
+    assert json_safe(value) == {"a": None, "b": [0, 1], "c": [True, None]}
+
+
+def test_an_empty_run_still_gets_three_lines(config):
+    lines = build_summary(config, RunTables(), {})["verdict"]
+    assert len(lines) == 3
+    assert "no masked scores" in lines[0]
+    assert "no encoder" in lines[1]
+    assert "none were run" in lines[2]
+
+
+def test_six_samples_do_not_part_three_of_six_from_six_of_six(summary):
+    # [12, 88] and [54, 100]: they overlap although the means are fifty points apart.
+    lines = summary["verdict"]
+    assert len(lines) == 3
+    assert "none 50 % [12, 88]" in lines[1]
+    assert "guided 100 % [54, 100]" in lines[1]
+    assert "no arm is shown to be better" in lines[1]
+
+
+def test_intervals_apart_are_said_to_be_apart(summary):
+    task = summary["tasks"]["flight"]
+    for arm, right in (("none", 20), ("pretrained", 45), ("guided", 44)):
+        task["arms"][arm]["test_accuracy"] = accuracy_interval(right, 50).as_dict()
+    line = verdict(summary)[1]
+    assert "pretrained above none and guided above none, the others overlap" in line
+
+
+def test_shuffled_labels_off_chance_are_a_warning(summary):
+    summary["tasks"]["flight"]["truth"] = "shuffled"
+    line = verdict(summary)[1]
+    assert "chance is the right answer, yet guided is off it" in line
+
+
+def test_the_linear_rival_is_set_against_the_best_arm(summary):
+    line = verdict(summary)[2]
+    assert "nearest_centroid_centred 100 % [54, 100] matches guided 100 % [54, 100]" in line
+    assert "flatters" in line
+    assert "of 6 test samples at least 6 must be right" in line
+
+
+@pytest.mark.parametrize(
+    ("valid_loss", "said"),
+    [
+        (1.0, "learned more than each gene's usual level, 0.30 nats"),
+        (1.5, "did not beat what each gene's usual level tells"),
+        (2.5, "learned nothing of use"),
+    ],
+)
+def test_pretraining_is_judged_against_both_trivial_predictors(summary, valid_loss, said):
+    changed = deepcopy(summary)
+    changed["pretraining"]["valid_loss"] = valid_loss
+    line = verdict(changed)[0]
+    assert said in line
+    assert "31 % (2.10)" in line
+    assert "55 % (1.30)" in line
