@@ -36,7 +36,7 @@ def log2p1_cpm(counts_ng: np.ndarray, total_n: np.ndarray) -> np.ndarray:
 
 def log2p1_cp10k(counts_ng: np.ndarray) -> np.ndarray:
     """log2(1 + 1e4 counts / total over these genes), float32 n x g: the published code's recipe."""
-    return _log2p1(counts_ng, 1e4, np.nansum(counts_ng, axis=1, dtype=np.float64))
+    return _log2p1(counts_ng, 1e4, np.asarray(np.nansum(counts_ng, axis=1, dtype=np.float64)))
 
 
 def scaled(counts_ng: np.ndarray, total_n: np.ndarray, name: str) -> np.ndarray:

@@ -1,0 +1,48 @@
+"""Are these counts? Shapes: n samples, g genes."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from rnalearner.errors import CountsError
+
+LOG_LIKE_MAX = 25.0  # log2 of the deepest libraries' largest count stays below it
+RAW = "give raw counts (integers, or expected counts as RSEM writes them)"
+
+
+def check_counts(path: Path, counts_ng: np.ndarray, samples: Sequence[str], genes: Sequence[str]) -> float:
+    """Share of values that are not whole (RSEM's expected counts are not).
+
+    Raises CountsError where a value is missing, infinite or negative, or where the values look like
+    logarithms (not whole, all below 25) or like TPM, CPM or another scale of one total for all samples.
+    """
+    if counts_ng.size == 0:
+        raise CountsError(path, "is empty: no gene or no sample", "give a table of genes and samples")
+    for fault, wrong_ng in (
+        ("is missing (NaN)", np.isnan(counts_ng)),
+        ("is infinite", np.isinf(counts_ng)),
+        ("is negative", counts_ng < 0),
+    ):
+        if wrong_ng.any():
+            sample, gene = np.unravel_index(int(wrong_ng.argmax()), wrong_ng.shape)
+            shown = f"gene {genes[int(gene)]}, sample {samples[int(sample)]} {fault}"
+            if fault == "is negative":
+                value = counts_ng[sample, gene]
+                raise CountsError(path, f"{shown} ({value:g}), so these are not counts", RAW)
+            raise CountsError(path, shown, "give every cell a count; leave out genes without one")
+    fractional = float(np.mean(counts_ng != np.floor(counts_ng)))
+    if fractional == 0:
+        return 0.0
+    largest = float(counts_ng.max())
+    if largest < LOG_LIKE_MAX:
+        what = f"holds logarithms, it seems: values are not whole and the largest is {largest:.4g}"
+        raise CountsError(path, what, RAW)
+    total_n = counts_ng.sum(axis=1, dtype=np.float64)
+    common = float(np.median(total_n))
+    alike = bool(np.abs(total_n - common).max() <= 1e-3 * common)
+    round_total = any(abs(common - scale) <= 1e-3 * scale for scale in (1e4, 1e5, 1e6))
+    if alike and (round_total or len(total_n) > 1):
+        what = f"holds TPM, CPM or another normalised scale, it seems: every sample sums to {common:.6g}"
+        raise CountsError(path, what, RAW)
+    return fractional

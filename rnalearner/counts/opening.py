@@ -1,0 +1,56 @@
+"""Bytes of a text file, gzipped or not, with faults as sentences."""
+
+import gzip
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from rnalearner.errors import CountsError
+
+GZIP, ZIP, BZIP, XZ = b"\x1f\x8b", b"PK\x03\x04", b"BZh", b"\xfd7zXZ"
+REMAKE = "fetch or export it again"
+
+
+@contextmanager
+def open_text(path: Path) -> Iterator[BinaryIO]:
+    """The file's bytes, unpacked where its content (not its name) says gzip.
+
+    Faults met inside the block, while reading, become CountsError as well.
+    """
+    try:
+        with path.open("rb") as file:
+            start = file.read(6)
+            file.seek(0)
+            if start.startswith((ZIP, BZIP, XZ)):
+                what = "is a workbook or an archive, not a table"
+                raise CountsError(path, what, "save it as CSV or TSV, plain or gzipped")
+            if start.startswith(GZIP):
+                with gzip.open(file, "rb") as unpacked:
+                    yield cast(BinaryIO, unpacked)
+            else:
+                yield file
+    except FileNotFoundError:
+        raise CountsError(path, "there is no such file", "correct the path") from None
+    except EOFError:
+        raise CountsError(path, "is a gzip file that ends too early", REMAKE) from None
+    except (gzip.BadGzipFile, zlib.error) as error:
+        raise CountsError(path, f"is a damaged gzip file ({error})", REMAKE) from None
+    except UnicodeDecodeError:
+        raise CountsError(path, "is not UTF-8 text", "save it as UTF-8") from None
+    except OSError as error:
+        raise CountsError(path, f"cannot be read ({error.strerror or error})", "check the file") from None
+
+
+def first_lines(path: Path, n_lines: int = 200, n_bytes: int = 4_000_000, at_least: int = 4) -> list[str]:
+    """The first lines, without line ends; fewer than `n_lines` where they are long (a column a gene)."""
+    lines: list[str] = []
+    read = 0
+    with open_text(path) as file:
+        for raw in file:
+            lines.append(raw.decode("utf-8-sig").rstrip("\r\n"))
+            read += len(raw)
+            if len(lines) >= n_lines or (read > n_bytes and len(lines) >= at_least):
+                break
+    return lines

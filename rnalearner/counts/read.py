@@ -1,0 +1,95 @@
+"""Any table of counts -> AnnData with counts in `layers["counts"]`. Shapes: n samples, g genes."""
+
+from pathlib import Path
+
+import anndata
+import numpy as np
+import pandas as pd
+
+from rnalearner.counts.canonical import canonical, gene_rows, sum_groups
+from rnalearner.counts.checks import check_counts
+from rnalearner.counts.genes import GeneTable, first_repeated
+from rnalearner.counts.h5ad import read_h5ad
+from rnalearner.counts.text import RawCounts, read_text
+from rnalearner.errors import CountsError
+
+
+def read_counts(path: Path, genes: GeneTable | None = None) -> anndata.AnnData:
+    """Read CSV, TSV (gzipped or not), h5ad, or a folder of such files with the same genes.
+
+    obs: `total` (float64) and `n_expressed` (genes above zero), both over every gene that the file
+    reports, known or not. var_names: Ensembl ids without version. layers["counts"]: float32 n x g.
+    uns["read_report"]: what was found and what was left out. Symbols need `genes`.
+    Raises CountsError and GeneError naming file, gene and sample.
+    """
+    path = Path(path)
+    raw = _read_folder(path, genes) if path.is_dir() else _read_file(path, genes)
+    keep = gene_rows(raw.genes)
+    counts_nr = raw.counts_ng if keep.all() else raw.counts_ng[:, keep]
+    names = [name for name, kept in zip(raw.genes, keep, strict=True) if kept]
+    fractional = check_counts(path, counts_nr, raw.samples, names)
+    repeated = first_repeated(raw.samples)
+    if repeated is not None:
+        raise CountsError(path, f"sample {repeated} occurs twice", "give every sample a name of its own")
+    resolved = canonical(path, names, genes)
+
+    obs = pd.DataFrame(index=pd.Index(raw.samples, dtype=object, name="sample"))
+    if raw.obs is not None:
+        obs = raw.obs.set_axis(obs.index)
+    obs["total"] = counts_nr.sum(axis=1, dtype=np.float64)
+    obs["n_expressed"] = (counts_nr > 0).sum(axis=1)
+    samples = anndata.AnnData(
+        obs=obs,
+        var=pd.DataFrame(index=pd.Index(resolved.ids, dtype=object, name="gene")),
+        layers={"counts": sum_groups(counts_nr, resolved.groups)},
+    )
+    samples.uns["read_report"] = {
+        "path": str(path),
+        "orientation": raw.orientation,
+        "n_samples": len(raw.samples),
+        **resolved.report,
+        "rows_left_out": [name for name, kept in zip(raw.genes, keep, strict=True) if not kept][:10],
+        "fractional": fractional > 0,
+        "fractional_share": fractional,
+        **raw.notes,
+    }
+    return samples
+
+
+def _read_file(path: Path, genes: GeneTable | None) -> RawCounts:
+    return read_h5ad(path, genes) if path.suffix == ".h5ad" else read_text(path, genes)
+
+
+def _read_folder(folder: Path, genes: GeneTable | None) -> RawCounts:
+    """Files of one annotation side by side; their genes may be in any order, but must be the same."""
+    paths = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+    if not paths:
+        raise CountsError(folder, "holds no file", "put one table of counts a sample in it")
+    parts = [_read_file(path, genes) for path in paths]
+    first = parts[0]
+    for part in parts[1:]:
+        if part.genes == first.genes:
+            continue
+        _refuse_other_genes(first, part)
+        column_of = {gene: column for column, gene in enumerate(part.genes)}
+        part.counts_ng = part.counts_ng[:, [column_of[gene] for gene in first.genes]]
+    return RawCounts(
+        folder,
+        np.concatenate([part.counts_ng for part in parts]),
+        [sample for part in parts for sample in part.samples],
+        first.genes,
+        first.orientation,
+        notes={**first.notes, "files": [path.name for path in paths]},
+    )
+
+
+def _refuse_other_genes(first: RawCounts, other: RawCounts) -> None:
+    remedy = "count every file against the same annotation, or give them as separate tables"
+    for one, two in ((first, other), (other, first)):
+        there = set(two.genes)
+        missing = next((gene for gene in one.genes if gene not in there), None)
+        if missing is not None:
+            raise CountsError(two.path, f"lacks gene {missing}, which {one.path.name} has", remedy)
+        repeated = first_repeated(one.genes)
+        if repeated is not None:
+            raise CountsError(one.path, f"gene {repeated} occurs twice", "keep one row a gene")

@@ -1,0 +1,64 @@
+"""Everything that a recipe reads, as sources of studies."""
+
+from pathlib import Path
+from typing import Literal, Protocol
+
+import anndata
+
+from rnalearner.config.data import DataConfig
+from rnalearner.counts.genes import GeneTable, first_repeated
+from rnalearner.errors import RecipeError
+
+
+class Source(Protocol):
+    """Studies by name. `corpus`: they may train the model. `task`: they are only asked about."""
+
+    @property
+    def role(self) -> Literal["corpus", "task"]: ...
+
+    def studies(self) -> list[str]: ...
+
+    def read(self, study: str) -> anndata.AnnData:
+        """Samples of one study. layers["counts"], and obs: study, modality ("bulk" or "single-cell"),
+        subject, tissue (may be ""), total, n_expressed, and whatever else is known of them."""
+        ...
+
+
+def open_sources(data: DataConfig, simulated: Path) -> list[Source]:
+    """The corpus, then OSDR sets, then the user's tables (which are the corpus if there is no other).
+
+    A simulated compendium is written to `simulated` first. Raises RecipeError where two sources have
+    a study of the same name, and the sources' own errors.
+    """
+    sources: list[Source] = []
+    if data.source == "simulated":
+        from rnalearner.counts.recount3 import Recount3Source
+        from rnalearner.counts.simulate import simulate
+
+        simulate(simulated, data.simulation)
+        sources.append(Recount3Source(simulated, data.projects, data.exclude))
+    elif data.source == "recount3":
+        from rnalearner.counts.recount3 import Recount3Source
+
+        sources.append(Recount3Source(data.root / data.corpus, data.projects, data.exclude))
+    elif data.source == "compendium":
+        from rnalearner.counts.compendium import CompendiumSource
+
+        sources.append(CompendiumSource(data.root / data.corpus, data.projects, data.exclude))
+    elif not data.tables:
+        raise RecipeError("data.source", "is `tables`, and no table is listed", "list some in `data.tables`")
+    if data.osdr:
+        from rnalearner.counts.osdr import OsdrSource
+
+        sheet = data.root / data.sheet if data.sheet is not None else None
+        sources.append(OsdrSource(data.osdr, data.root / data.osdr_folder, sheet))
+    if data.tables:
+        from rnalearner.counts.tables import TablesSource
+
+        genes = GeneTable.from_csv(data.root / data.genes) if data.genes is not None else None
+        role: Literal["corpus", "task"] = "corpus" if data.source == "tables" else "task"
+        sources.append(TablesSource(data.tables, data.root, genes, role))
+    repeated = first_repeated(study for source in sources for study in source.studies())
+    if repeated is not None:
+        raise RecipeError("data", f"two sources have a study {repeated}", "exclude or rename one of them")
+    return sources
