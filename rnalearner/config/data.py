@@ -13,7 +13,7 @@ class SimulationConfig(Section):
 
     n_genes: int = Field(400, ge=50)
     """Genes in the simulated annotation."""
-    n_modules: int = Field(16, ge=2)
+    n_modules: int = Field(8, ge=2)
     """Co-regulated groups of genes; half of the genes belong to one."""
     n_tissues: int = Field(4, ge=2)
     """Tissues, each with its own mean profile."""
@@ -25,7 +25,7 @@ class SimulationConfig(Section):
     """Share of the corpus studies whose samples are single cells."""
     task_samples: int = Field(12, ge=4)
     """Samples in each of the three studies of a task, half a class."""
-    effect: float = Field(1.0, gt=0)
+    effect: float = Field(2.0, gt=0)
     """How far the treated samples of a true task shift a module's activity, in its within-study sd."""
     depth: float = Field(2e6, gt=0)
     """Mean library size of a bulk sample, in reads."""

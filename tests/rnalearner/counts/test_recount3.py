@@ -1,0 +1,148 @@
+"""A project written by hand: three genes, two runs, every number known."""
+
+import gzip
+
+import numpy as np
+import pytest
+
+from rnalearner.counts.recount3 import Recount3Source, gene_file, metadata_file
+from rnalearner.errors import CountsError
+
+PROJECT = "SRP123456"
+GENES = [
+    "##annotation=M023",
+    "##date.generated=today",
+    "gene_id\tSRR1\tSRR2",
+    "ENSMUSG00000000001.4\t1000\t50",
+    "ENSMUSG00000000003.15\t0\t25",
+    "ENSMUSG00000000003.15_PAR_Y\t200\t0",
+]
+TABLES = {
+    "recount_project": ["rail_id\texternal_id\tstudy", "2\tSRR2\tSRP123456", "1\tSRR1\tSRP123456"],
+    "recount_qc": ["external_id\tstar.average_mapped_length", "SRR2\t50", "SRR1\t100"],
+    "recount_pred": ["external_id\tpattern.predict.type", "SRR2\tscrna-seq", "SRR1\trna-seq"],
+    "sra": [
+        "external_id\tsample_attributes",
+        "SRR2\tTissue;;Retina|total;;much",
+        'SRR1\tage;;8 "weeks|tissue;;liver|subject;;M7|label;;FLT',
+    ],
+}
+
+
+def write(path, lines):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(gzip.compress("".join(line + "\n" for line in lines).encode()))
+
+
+@pytest.fixture
+def mirror(tmp_path):
+    write(gene_file(tmp_path, PROJECT), GENES)
+    for table, lines in TABLES.items():
+        write(metadata_file(tmp_path, PROJECT, table), lines)
+    return tmp_path
+
+
+def test_coverage_becomes_reads_and_copies_of_a_gene_are_summed(mirror):
+    samples = Recount3Source(mirror).read(PROJECT)
+    assert list(samples.var_names) == ["ENSMUSG00000000001", "ENSMUSG00000000003"]
+    assert list(samples.obs_names) == ["SRR1", "SRR2"]
+    np.testing.assert_array_equal(samples.layers["counts"], np.array([[10, 2], [1, 0.5]], dtype=np.float32))
+    assert samples.layers["counts"].dtype == np.float32
+    assert samples.obs["total"].tolist() == [12, 1.5]
+    assert samples.obs["n_expressed"].tolist() == [2, 2]
+    report = samples.uns["read_report"]
+    assert (report["n_genes"], report["duplicates"], report["fractional"]) == (3, 1, True)
+
+
+def test_samples_are_matched_by_run_and_attributes_become_columns(mirror):
+    obs = Recount3Source(mirror).read(PROJECT).obs
+    assert obs["modality"].tolist() == ["bulk", "single-cell"]
+    assert obs["study"].tolist() == [PROJECT, PROJECT]
+    assert obs["tissue"].tolist() == ["liver", "Retina"]
+    assert obs["subject"].tolist() == ["M7", "SRR2"]
+    assert obs["label"].tolist() == ["FLT", ""]
+    assert obs["age"].tolist() == ['8 "weeks', ""]
+    assert obs["sra_total"].tolist() == ["", "much"]
+
+
+def test_a_run_without_mapped_length_is_dropped_with_its_reason(mirror):
+    write(
+        metadata_file(mirror, PROJECT, "recount_qc"),
+        ["external_id\tstar.average_mapped_length", "SRR1\t100", "SRR2\t0"],
+    )
+    samples = Recount3Source(mirror).read(PROJECT)
+    assert list(samples.obs_names) == ["SRR1"]
+    assert samples.uns["read_report"]["dropped"] == {"SRR2": "no average mapped length"}
+
+
+def test_named_and_excluded_projects(mirror):
+    write(gene_file(mirror, "SRP000007"), GENES)
+    assert Recount3Source(mirror).studies() == ["SRP000007", PROJECT]
+    assert Recount3Source(mirror, projects=(PROJECT,)).studies() == [PROJECT]
+    assert Recount3Source(mirror, exclude=(PROJECT,)).studies() == ["SRP000007"]
+    with pytest.raises(CountsError, match="SRP9 is not in this mirror"):
+        Recount3Source(mirror, projects=("SRP9",)).studies()
+
+
+def test_an_empty_mirror_says_where_files_belong(tmp_path):
+    with pytest.raises(CountsError, match="no recount3 gene file"):
+        Recount3Source(tmp_path).studies()
+
+
+def test_a_missing_table_is_named(mirror):
+    metadata_file(mirror, PROJECT, "recount_pred").unlink()
+    with pytest.raises(CountsError, match=r"recount_pred\.SRP123456\.MD\.gz: is missing"):
+        Recount3Source(mirror).read(PROJECT)
+
+
+@pytest.mark.parametrize("keep", [12, -12], ids=["only the header", "all but the tail"])
+def test_a_file_cut_short_is_named(mirror, keep):
+    path = gene_file(mirror, PROJECT)
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(CountsError, match=r"gene_sums.*cut short"):
+        Recount3Source(mirror).read(PROJECT)
+
+
+def test_a_file_that_is_no_gzip_is_named(mirror):
+    metadata_file(mirror, PROJECT, "sra").write_text("<html>not found</html>")
+    with pytest.raises(CountsError, match="no gzip file"):
+        Recount3Source(mirror).read(PROJECT)
+
+
+@pytest.mark.parametrize(
+    ("table", "lines", "message"),
+    [
+        (
+            "recount_qc",
+            ["external_id\tother", "SRR1\t1", "SRR2\t1"],
+            "has no column star.average_mapped_length",
+        ),
+        ("recount_qc", ["external_id\tstar.average_mapped_length", "SRR1\t0", "SRR2\t"], "no run has"),
+        ("recount_pred", TABLES["recount_pred"][:2], "run SRR1 of .* is not in this table"),
+        ("sra", [*TABLES["sra"], "SRR3\tage;;1"], "run SRR3 of .* has no column here"),
+    ],
+    ids=["column", "no length", "run without row", "row without run"],
+)
+def test_tables_that_do_not_fit_are_named(mirror, table, lines, message):
+    write(metadata_file(mirror, PROJECT, table), lines)
+    with pytest.raises(CountsError, match=message):
+        Recount3Source(mirror).read(PROJECT)
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ([*GENES[:3], "ENSMUSG00000000001.4\t1000\t-3"], "gene ENSMUSG00000000001.4, run SRR2"),
+        ([*GENES[:3], "ENSMUSG00000000001.4\tmany\t3"], "gene ENSMUSG00000000001.4, run SRR1"),
+        ([*GENES[:4], "ENSMUSG00000000003.15\t7"], "gene ENSMUSG00000000003.15, run SRR2"),
+        (GENES[2:], "not with 'gene_id'"),
+        (GENES[:3], "not with 'gene_id'"),
+        ([*GENES[:3], "ENSMUSG00000000001.4\tinf\t3"], "gene ENSMUSG00000000001.4, run SRR1"),
+        ([*GENES, "ENSMUSG00000000004.1\t1\t2\t3\t4"], "is not a table"),
+    ],
+    ids=["negative", "text", "short row", "no comment lines", "no genes", "infinite", "long row"],
+)
+def test_gene_files_that_hold_no_coverage_are_named(mirror, lines, message):
+    write(gene_file(mirror, PROJECT), lines)
+    with pytest.raises(CountsError, match=message):
+        Recount3Source(mirror).read(PROJECT)
