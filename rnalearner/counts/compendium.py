@@ -23,12 +23,11 @@ class CompendiumSource:
         if "study" not in self.sheet:
             raise LabelError(self.sheet_path, "has no column `study`", "name every sample's study")
         listed = list(dict.fromkeys(self.sheet["study"]))
+        choice = ", ".join(listed)
         for study in (*projects, *exclude):
             if study not in listed:
                 # A misspelt exclusion would let the test side into the corpus.
-                raise RecipeError(
-                    self.sheet_path, f"lists no study {study}", f"choose from {', '.join(listed)}"
-                )
+                raise RecipeError(self.sheet_path, f"lists no study {study}", f"choose from {choice}")
         self._studies = [study for study in (projects or listed) if study not in exclude]
 
     def studies(self) -> list[str]:

@@ -14,7 +14,7 @@ class Source(Protocol):
     """Studies by name. `corpus`: they may train the model. `task`: they are only asked about."""
 
     @property
-    def role(self) -> Literal["corpus", "task"]: ...
+    def role(self) -> str: ...
 
     def studies(self) -> list[str]: ...
 
@@ -27,7 +27,7 @@ class Source(Protocol):
 def open_sources(data: DataConfig, simulated: Path) -> list[Source]:
     """The corpus, then OSDR sets, then the user's tables (which are the corpus if there is no other).
 
-    A simulated compendium is written to `simulated` first. Raises RecipeError where two sources have
+    A simulated compendium is written to `simulated` where that is not there yet. Raises RecipeError where two sources have
     a study of the same name, and the sources' own errors.
     """
     sources: list[Source] = []
@@ -35,7 +35,8 @@ def open_sources(data: DataConfig, simulated: Path) -> list[Source]:
         from rnalearner.counts.recount3 import Recount3Source
         from rnalearner.counts.simulate import simulate
 
-        simulate(simulated, data.simulation)
+        if not simulated.exists():
+            simulate(simulated, data.simulation)
         sources.append(Recount3Source(simulated, data.projects, data.exclude))
     elif data.source == "recount3":
         from rnalearner.counts.recount3 import Recount3Source
