@@ -3,7 +3,7 @@
 The tables' columns are named in `inputs.SCHEMAS` and `tables`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
 from typing import Any, ParamSpec
 
@@ -36,31 +36,30 @@ def _styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
 
 
 @_styled
-def accuracy_figure(arms: pd.DataFrame, linear: pd.DataFrame | None) -> Figure:
+def accuracy_figure(arms: pd.DataFrame | None, linear: pd.DataFrame | None) -> Figure:
     """Test accuracy with its 95 % interval, a panel a task: encoder arms above, linear arms below.
 
-    `arms` and `linear` are `tables.arm_table` and `tables.linear_table`.
+    `arms` and `linear` are `tables.arm_table` and `tables.linear_table`; either may be missing.
     """
-    linear = arms.iloc[:0].assign(centred=False) if linear is None else linear
-    tasks = list(dict.fromkeys([*arms["task"], *linear["task"]]))
-    names = _in_order(arms["arm"]) + list(dict.fromkeys(linear["arm"]))
-    level = {name: -i - 0.6 * (name in set(linear["arm"])) for i, name in enumerate(names)}
+    ours, rivals = ([] if t is None else t.to_dict("records") for t in (arms, linear))
+    n_test = {row["task"]: row["n_test"] for row in ours + rivals}
+    tasks = list(n_test)
+    names = _in_order(row["arm"] for row in ours) + list(dict.fromkeys(row["arm"] for row in rivals))
+    level = {name: -i - 0.6 * (i >= len({row["arm"] for row in ours})) for i, name in enumerate(names)}
     columns = min(len(tasks), 3)
     rows = -(-len(tasks) // columns)
     figure = Figure(figsize=(WIDTH, rows * (1.1 + 0.31 * len(names))), layout="constrained")
     axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
     for axis, task in zip(axes, tasks, strict=False):
         axis.axvline(0.5, color=FAINT, linestyle=(0, (4, 3)), linewidth=1)
-        for row in arms[arms["task"] == task].to_dict("records"):
+        for row in (row for row in ours if row["task"] == task):
             colour = ARM_COLOURS.get(row["arm"], AMBER)
             _whisker(axis, row, "", level[row["arm"]] + 0.15, "o", colour, filled=True)
             _whisker(axis, row, "unseen_", level[row["arm"]] - 0.22, "o", colour, filled=False)
-        for row in linear[linear["task"] == task].to_dict("records"):
+        for row in (row for row in rivals if row["task"] == task):
             shift = -0.17 if row["centred"] else 0.17
             _whisker(axis, row, "", level[row["arm"]] + shift, "s", GREEN, filled=bool(row["centred"]))
-        shown = pd.concat([arms, linear])
-        n_test = shown.loc[shown["task"] == task, "n_test"].iloc[0]
-        axis.set_title(f"{task}, {int(n_test)} test samples", loc="left")
+        axis.set_title(f"{task}, {int(n_test[task])} test samples", loc="left")
         axis.set_yticks([level[name] for name in names], [name.replace("_", " ") for name in names])
         axis.set(xlim=(-0.03, 1.03), ylim=(min(level.values()) - 0.6, 0.6))
         axis.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "25", "50", "75", "100"])
@@ -181,7 +180,7 @@ def _whisker(
     axis.plot(mean, y, marker, color=colour, markerfacecolor=face, markersize=5, markeredgewidth=1.2)
 
 
-def _in_order(arms: pd.Series) -> list[str]:
+def _in_order(arms: Iterable[str]) -> list[str]:
     present = list(dict.fromkeys(arms))
     return [arm for arm in ARM_ORDER if arm in present] + [arm for arm in present if arm not in ARM_ORDER]
 

@@ -13,8 +13,8 @@ from rnalearner.report.inputs import RunTables
 from rnalearner.report.tables import arm_table, linear_table, masked_table
 from rnalearner.report.verdict import verdict
 
-BULKY = ("fingerprint", "inputs", "recipe", "leaks")
-"""Parts of a phase's marker that are not figures."""
+NOT_FIGURES = ("phase", "fingerprint", "figures", "leaks")
+"""Parts of a phase's marker that the summary leaves out, or has elsewhere."""
 
 
 def build_summary(
@@ -25,16 +25,17 @@ def build_summary(
 ) -> dict[str, Any]:
     """Everything a program may want to know of a run; JSON-safe (what is not known is null).
 
-    `phases` are the phases' markers; `leaks` come on top of those that the markers tell of.
+    `phases` are the phases' markers; `leaks` come on top of those among the markers' figures.
     """
-    told = [str(leak) for marker in phases.values() for leak in marker.get("leaks") or ()]
+    figures = {name: dict(marker) | dict(marker.get("figures") or {}) for name, marker in phases.items()}
+    told = [str(leak) for marker in figures.values() for leak in marker.get("leaks") or ()]
     summary: dict[str, Any] = {
         "name": config.name,
         "version": rnalearner.__version__,
         "tasks": _tasks(config, tables),
         "phases": {
-            name: {key: value for key, value in marker.items() if key not in BULKY}
-            for name, marker in phases.items()
+            name: {key: value for key, value in marker.items() if key not in NOT_FIGURES}
+            for name, marker in figures.items()
         },
         "pretraining": _pretraining(tables.pretrain),
         "leaks": list(dict.fromkeys([*told, *map(str, leaks)])),

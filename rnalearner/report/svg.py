@@ -6,6 +6,7 @@ one drawing reads well on light and dark pages and on paper.
 
 import io
 import re
+from typing import Any
 
 import matplotlib
 from matplotlib.figure import Figure
@@ -23,7 +24,7 @@ NAMES = {
     GREEN: "green",
     AMBER: "amber",
 }
-STYLE = {
+STYLE: dict[Any, Any] = {
     "font.size": 9,
     "text.parse_math": False,  # a name may hold a $
     "axes.spines.top": False,

@@ -131,7 +131,23 @@ def run_folder(tmp_path, predictions, linear_predictions, pretrain, scouts, curv
     curves.to_csv(layout.finetune("curves"), index=False)
     pretrain.to_csv(layout.pretrain_metrics, index=False)
     scouts.to_csv(layout.scouts, index=False)
-    write_json(layout.marker("pretrain"), {"seconds": 12.5, "steps": 450, "fingerprint": "abc"})
     leaks = ["flight: 2 of 6 test subjects are also in train (A): m0, m1"]
-    write_json(layout.marker("finetune"), {"seconds": 3.5, "runs": 6, "leaks": leaks})
+    markers = {"pretrain": (12.5, {"steps": 450}), "finetune": (3.5, {"runs": 6, "leaks": leaks})}
+    for phase, (seconds, figures) in markers.items():
+        marker = {"phase": phase, "fingerprint": "abc", "seconds": seconds, "figures": figures}
+        write_json(layout.marker(phase), marker)
+    studies = [
+        {
+            "study": "A",
+            "role": "corpus",
+            "n_samples": 4,
+            "n_kept": 3,
+            "dropped": [
+                {"sample": "<script>alert(2)</script>", "reason": "expresses 3 genes, fewer than 200"}
+            ],
+            "panel_genes_measured": 17,
+            "read": {"id_type": "symbol", "dropped": {"SRR1": "no average mapped length"}},
+        }
+    ]
+    write_json(layout.ingest_report, {"studies": studies})
     return layout
