@@ -32,9 +32,11 @@ class Gene2vecConfig(Section):
     path: Path | None = None
     """Vectors to load instead (safetensors with `vectors_gd` and the gene ids)."""
     min_correlation: float = Field(0.5, gt=0, lt=1)
-    """Pairs of genes correlated at least so much within a study, absolute value, are neighbours."""
+    """Genes whose expression correlates at least so much within studies are partners."""
     max_pairs_per_gene: int = Field(20, ge=1)
     """The strongest partners of a gene that are kept."""
+    max_samples: int = Field(4096, ge=3)
+    """Samples that correlations are taken over, whole studies drawn at random: bounds the memory."""
     epochs: int = Field(5, ge=1)
     """Passes of skip-gram over the pairs."""
     seed: int = 0
