@@ -69,4 +69,5 @@ def trivial_score(
             -log_gb[gene_m, label_m].sum(),
         ]
         n_masked += len(label_m)
-    return TrivialScore(*(float(value) for value in sums / max(n_masked, 1)), n_masked=n_masked)
+    right, loss, mode_right, mode_loss = (float(value) for value in sums / max(n_masked, 1))
+    return TrivialScore(right, loss, mode_right, mode_loss, n_masked)

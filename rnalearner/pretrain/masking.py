@@ -58,8 +58,10 @@ def mask_bins(
     )
 
 
-def row_draws(rows: Sequence[int] | np.ndarray, n_genes: int, seed: int, purpose: str, epoch: int) -> np.ndarray:
-    """Uniform draws n x g, one generator a row: the same however rows are batched or spread over ranks."""
+def row_draws(
+    rows: Sequence[int] | np.ndarray, n_genes: int, seed: int, purpose: str, epoch: int
+) -> np.ndarray:
+    """Uniform draws n x g, one generator a row: the same however rows lie in batches and ranks."""
     draws = [
         counter_generator(seed, purpose, epoch, int(row)).random(n_genes, dtype=np.float32) for row in rows
     ]

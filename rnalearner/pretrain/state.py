@@ -72,6 +72,11 @@ def load_state(
         raise CheckpointError(folder, what, "delete the folder to pretrain from the start") from None
 
 
+def read_progress(folder: Path) -> Progress:
+    """Only how far the state in `folder` is; raises CheckpointError where there is none."""
+    return _progress(load_meta(folder)["progress"])
+
+
 def _progress(values: dict[str, Any]) -> Progress:
     return Progress(
         **values

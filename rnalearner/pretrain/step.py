@@ -6,11 +6,17 @@ Shapes: n samples, g genes, m masked positions, b bins, d model width.
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from rnalearner.config.model import ModelConfig
+from rnalearner.config.preprocessing import PreprocessingConfig
+from rnalearner.config.pretrain import PretrainConfig
+from rnalearner.model.build import new_encoder
 from rnalearner.model.encoder import ExpressionEncoder
 from rnalearner.model.heads import MaskedBinHead
+from rnalearner.pretrain.baselines import log_frequencies
 from rnalearner.pretrain.loss import masked_loss
 from rnalearner.pretrain.masking import MaskedBatch
 from rnalearner.pretrain.ranks import sum_gradients, sum_over_ranks
@@ -19,16 +25,36 @@ from rnalearner.pretrain.ranks import sum_gradients, sum_over_ranks
 class PretrainModel(nn.Module):
     """The encoder and the head that reads masked bins off it."""
 
-    def __init__(self, encoder: ExpressionEncoder, head: MaskedBinHead, compile_encoder: bool = False) -> None:
+    def __init__(self, encoder: ExpressionEncoder, head: MaskedBinHead, compiled: bool = False) -> None:
         super().__init__()
         self.encoder, self.head = encoder, head
-        # A plain attribute: the compiled wrapper must not add a second name for every weight.
-        self._encode = torch.compile(encoder) if compile_encoder else encoder.forward
+        # The function, not the module, which would give every weight a second name.
+        self._encode = torch.compile(encoder.forward) if compiled else encoder.forward
 
     def forward(self, batch: MaskedBatch) -> Tensor:
         """Logits m x b, computed at the masked positions only: b is small, but g is 15,000."""
         hidden_nld = self._encode(batch.inputs_ng)
         return self.head(hidden_nld[batch.sample_m, batch.gene_m], batch.gene_m)
+
+
+def new_pretrain_model(
+    model: ModelConfig,
+    pretrain: PretrainConfig,
+    preprocessing: PreprocessingConfig,
+    gene_vectors_gd: np.ndarray,
+    histogram_gb: np.ndarray,
+) -> PretrainModel:
+    """An untrained model, a function of its arguments alone.
+
+    `histogram_gb` counts the bins of the training samples: the untrained head is then the "gene's
+    own histogram" predictor, and what training adds is what the context tells.
+    """
+    vectors_gd = torch.from_numpy(np.asarray(gene_vectors_gd, np.float32))
+    encoder = new_encoder(model, preprocessing, vectors_gd, pretrain.seed)
+    with torch.random.fork_rng(devices=[]):  # it starts at zero, but torch draws for it nevertheless
+        head = MaskedBinHead(model.dim, preprocessing.n_bins, encoder.n_genes)
+    head.set_prior(torch.from_numpy(log_frequencies(histogram_gb)))
+    return PretrainModel(encoder, head, pretrain.compile)
 
 
 def make_optimiser(model: PretrainModel, learning_rate: float, weight_decay: float) -> torch.optim.AdamW:

@@ -1,0 +1,97 @@
+"""From stored counts to masked batches, for training and for validation.
+
+Shapes: n samples, g genes, b bins, m masked positions.
+"""
+
+from collections import deque
+from collections.abc import Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from rnalearner.config.pretrain import PretrainConfig
+from rnalearner.preprocessing import pipeline
+from rnalearner.pretrain.baselines import TrivialScore, bin_histogram, trivial_score
+from rnalearner.pretrain.counters import counter_generator
+from rnalearner.pretrain.masking import MaskedBatch, mask_bins, row_draws
+from rnalearner.shards.read import ShardStore
+from rnalearner.shards.sampling import EpochPlan
+from rnalearner.shards.thinning import thin
+
+READ_ROWS = 64
+"""Samples read at a time where all are read in order."""
+
+
+@dataclass(frozen=True)
+class PretrainData:
+    """The samples that train and those that are scored, which are of other studies."""
+
+    store: ShardStore
+    rows_train: np.ndarray
+    rows_valid: np.ndarray
+    config: PretrainConfig
+    shuffle_groups: int = 16
+
+    def training(self, epoch: int, start: int, rank: int = 0, num_ranks: int = 1) -> Iterator[MaskedBatch]:
+        """This rank's batches of `epoch` from batch `start` on; masks differ in every epoch."""
+        config = self.config
+        plan = EpochPlan(
+            self.store.group_starts,
+            self.rows_train,
+            config.batch_size,
+            config.seed,
+            epoch,
+            rank,
+            num_ranks,
+            self.shuffle_groups,
+        )
+        for rows, counts_ng, total_n in self.store.iter_plan(plan, start):
+            if config.thinning:
+                counts_ng, total_n = self._thinned(rows, counts_ng, total_n, epoch)
+            yield self._masked(rows, counts_ng, total_n, "training mask", epoch)
+
+    def validation(self, rank: int = 0, num_ranks: int = 1) -> Iterator[MaskedBatch]:
+        """This rank's share of the scored samples; a sample's mask is the same at every validation."""
+        rows_of_rank = self.rows_valid[rank::num_ranks]
+        for rows, counts_ng, total_n in self.store.iter_rows(rows_of_rank, self.config.batch_size):
+            yield self._masked(rows, counts_ng, total_n, "validation mask", 0)
+
+    def histogram(self) -> np.ndarray:
+        """How often each gene has each bin in the training samples, g x b, in one pass."""
+        bins_batches = (
+            pipeline.tokens(counts_ng, total_n, self.store.preprocessing)
+            for _, counts_ng, total_n in self.store.iter_rows(np.sort(self.rows_train), READ_ROWS)
+        )
+        return bin_histogram(bins_batches, len(self.store.gene_set), self.store.vocabulary.n_bins)
+
+    def trivial(self, histogram_gb: np.ndarray) -> TrivialScore:
+        """The trivial predictors on exactly the positions that every validation scores."""
+        return trivial_score(histogram_gb, ((b.gene_m.numpy(), b.label_m.numpy()) for b in self.validation()))
+
+    def _masked(
+        self, rows: np.ndarray, counts_ng: np.ndarray, total_n: np.ndarray, purpose: str, epoch: int
+    ) -> MaskedBatch:
+        bins_ng = pipeline.tokens(counts_ng, total_n, self.store.preprocessing)
+        uniform_ng = row_draws(rows, bins_ng.shape[1], self.config.seed, purpose, epoch)
+        config = self.config
+        return mask_bins(bins_ng, uniform_ng, config.mask_share, config.replace_share, self.store.vocabulary)
+
+    def _thinned(
+        self, rows: np.ndarray, counts_ng: np.ndarray, total_n: np.ndarray, epoch: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        thinned_ng, keep_n = np.empty_like(counts_ng), np.empty(len(rows))
+        for i, row in enumerate(rows):
+            rng = counter_generator(self.config.seed, "thinning", epoch, int(row))
+            keep_n[i] = 1 - self.config.thinning * rng.random()
+            thinned_ng[i] = thin(counts_ng[i : i + 1], keep_n[i : i + 1], rng)[0]
+        return thinned_ng, total_n * keep_n
+
+
+def prefetched(batches: Iterator[MaskedBatch], ahead: int = 4) -> Generator[MaskedBatch, None, None]:
+    """The same batches, read by a thread while earlier ones are used; at most `ahead` wait."""
+    with ThreadPoolExecutor(1) as reader:
+        waiting = deque(reader.submit(next, batches, None) for _ in range(ahead))
+        while (batch := waiting.popleft().result()) is not None:
+            waiting.append(reader.submit(next, batches, None))
+            yield batch
