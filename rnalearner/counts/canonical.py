@@ -27,7 +27,7 @@ ENOUGH = 0.5
 
 @dataclass(frozen=True)
 class Canonical:
-    """`columns_g[j]` lists the rows that gene `ids[j]` is the sum of."""
+    """Gene `ids[j]` is the sum of the rows in `groups[j]`."""
 
     ids: list[str]
     groups: list[list[int]]
@@ -90,7 +90,7 @@ def canonical(path: Path, names: Sequence[str], genes: GeneTable | None) -> Cano
 
 def sum_groups(counts_nr: np.ndarray, groups: list[list[int]]) -> np.ndarray:
     """Counts of each group of rows, float32 n x g; nearly every group is one row."""
-    counts_ng = counts_nr[:, [rows[0] for rows in groups]].astype(np.float32)
+    counts_ng = np.ascontiguousarray(counts_nr[:, [rows[0] for rows in groups]], dtype=np.float32)
     for gene, rows in enumerate(groups):
         if len(rows) > 1:
             counts_ng[:, gene] = counts_nr[:, rows].sum(axis=1)

@@ -28,6 +28,9 @@ def read_counts(path: Path, genes: GeneTable | None = None) -> anndata.AnnData:
     counts_nr = raw.counts_ng if keep.all() else raw.counts_ng[:, keep]
     names = [name for name, kept in zip(raw.genes, keep, strict=True) if kept]
     fractional = check_counts(path, counts_nr, raw.samples, names)
+    if "" in raw.samples:
+        what = f"sample {raw.samples.index('') + 1} has no name"
+        raise CountsError(path, what, "give every sample a name")
     repeated = first_repeated(raw.samples)
     if repeated is not None:
         raise CountsError(path, f"sample {repeated} occurs twice", "give every sample a name of its own")

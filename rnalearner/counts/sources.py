@@ -27,8 +27,8 @@ class Source(Protocol):
 def open_sources(data: DataConfig, simulated: Path) -> list[Source]:
     """The corpus, then OSDR sets, then the user's tables (which are the corpus if there is no other).
 
-    A simulated compendium is written to `simulated` where that is not there yet. Raises RecipeError where two sources have
-    a study of the same name, and the sources' own errors.
+    A simulated compendium is written to `simulated` where that is not there yet. Raises RecipeError
+    where two sources have a study of the same name, and the sources' own errors.
     """
     sources: list[Source] = []
     if data.source == "simulated":

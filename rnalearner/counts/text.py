@@ -5,7 +5,6 @@ Shapes: r rows and c count columns of the file.
 
 import csv
 import io
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -51,7 +50,8 @@ def read_text(path: Path, genes: GeneTable | None) -> RawCounts:
 
 def _read_long(path: Path, layout: Layout) -> tuple[list[str], np.ndarray]:
     """Many rows, few columns: pandas' C parser, told every type beforehand."""
-    types: defaultdict[int, Any] = defaultdict(lambda: np.float64, {layout.label: str})
+    types: dict[int, Any] = dict.fromkeys(range(len(layout.columns)), str)
+    types |= dict.fromkeys(layout.numbers, np.float64)
     try:
         frame = _frame(path, layout, types)
     except pd.errors.ParserError as error:
@@ -63,13 +63,14 @@ def _read_long(path: Path, layout: Layout) -> tuple[list[str], np.ndarray]:
         # A second pass, as text, made only to name the cell.
         text = _frame(path, layout, str)
         for name, cells in zip(text[layout.label], text[list(layout.numbers)].to_numpy(), strict=True):
-            _refuse_text(path, layout, name, cells)
+            _refuse_text(path, layout, name, list(cells))
         raise
     names = [str(name).strip() for name in frame[layout.label]]
     return names, frame[list(layout.numbers)].to_numpy(dtype=np.float64)
 
 
 def _frame(path: Path, layout: Layout, types: Any) -> pd.DataFrame:
+    """All columns: asked for some, pandas drops the surplus fields of a long row unsaid."""
     with open_text(path) as file:
         return pd.read_csv(
             file,
@@ -77,7 +78,6 @@ def _frame(path: Path, layout: Layout, types: Any) -> pd.DataFrame:
             header=None,
             names=range(len(layout.columns)),
             index_col=False,
-            usecols=sorted({layout.label, *layout.numbers}),
             skiprows=layout.skip,
             dtype=types,
             keep_default_na=False,
