@@ -35,6 +35,8 @@ class ScoutingConfig(Section):
     """How far a parameter moved: mean over scouts of the squared or the absolute delta."""
     scaling: Literal["per_tensor", "model_wide"] = "per_tensor"
     """Min-max scaling to [0, 1] within each tensor, or over the whole model."""
+    prefix_cache_mb: int = Field(1024, ge=0)
+    """Activations below the first trained block are kept up to this size a scout, else recomputed."""
     head_seed: int = 0
     """Every scout's head starts alike, so that its positions mean the same."""
     seed: int = 0
