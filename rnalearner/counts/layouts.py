@@ -142,7 +142,7 @@ def _delimiter(path: Path, lines: list[str]) -> str:
             continue
         body = widths[1:] or widths
         # One odd row must not hide the delimiter: its own error names it later.
-        usual = max(set(body), key=body.count)
+        usual = max(set(body), key=lambda width: (body.count(width), width))
         if usual > most and abs(widths[0] - usual) <= 1:
             best, most = delimiter, usual
     if not best:

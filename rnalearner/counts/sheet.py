@@ -1,6 +1,7 @@
 """A sheet of labels: which sample is what."""
 
 import csv
+import io
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -9,7 +10,7 @@ import anndata
 import pandas as pd
 
 from rnalearner.counts.genes import first_repeated
-from rnalearner.counts.opening import first_lines, open_text
+from rnalearner.counts.opening import open_text
 from rnalearner.errors import LabelError
 
 
@@ -20,21 +21,23 @@ def read_sheet(path: Path) -> pd.DataFrame:
     twice, CountsError where the file is missing or damaged.
     """
     path = Path(path)
-    lines = first_lines(path, n_lines=1)
-    if not lines:
+    with open_text(path) as file:
+        text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="").read()
+    first_line = text.split("\n", 1)[0]
+    delimiter = max("\t,;", key=first_line.count)
+    rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if any(row)]
+    if len(rows) < 2:
         raise LabelError(path, "is empty", "give a header and a line a sample")
-    delimiter = max("\t,;", key=lambda mark: len(next(csv.reader(lines, delimiter=mark), [])))
-    try:
-        with open_text(path) as file:
-            sheet = pd.read_csv(
-                file, sep=delimiter, dtype=str, keep_default_na=False, index_col=False, encoding="utf-8-sig"
-            )
-    except pd.errors.ParserError as error:
-        what = f"cannot be cut into columns ({str(error).strip()})"
-        raise LabelError(path, what, "give every line as many fields as the header") from None
-    column = "sample" if "sample" in sheet else sheet.columns[0]
-    sheet = sheet.set_index(column).rename_axis("sample")
-    sheet.index = sheet.index.str.strip()
+    header, *lines = [[field.strip() for field in row] for row in rows]
+    for line in lines:
+        if len(line) != len(header):
+            what = f"line of sample {line[0]} has {len(line)} fields, not {len(header)}"
+            raise LabelError(path, what, "give every line as many fields as the header")
+    repeated = first_repeated(header)
+    if repeated is not None:
+        raise LabelError(path, f"has two columns {repeated!r}", "give every column a name of its own")
+    sheet = pd.DataFrame(lines, columns=header, dtype=object)
+    sheet = sheet.set_index("sample" if "sample" in header else header[0]).rename_axis("sample")
     by_study = zip(sheet.index, sheet["study"] if "study" in sheet else [""] * len(sheet), strict=True)
     repeated = first_repeated(f"{sample} of {study}" if study else sample for sample, study in by_study)
     if repeated is not None:
@@ -62,7 +65,9 @@ def attach_sheet(samples: anndata.AnnData, sheet: pd.DataFrame, where: object) -
         raise LabelError(where, what, "name the samples as the counts do")
     for column in sheet:
         values = sheet[column].tolist()
-        samples.obs[column] = [values[row] if row is not None else "" for row in rows]
+        # What was counted is not for a sheet to say.
+        name = f"sheet_{column}" if column in ("total", "n_expressed") else column
+        samples.obs[name] = [values[row] if row is not None else "" for row in rows]
     unlisted = [name for name, row in zip(samples.obs_names, rows, strict=True) if row is None]
     samples.uns.setdefault("read_report", {})["not_in_sheet"] = unlisted
 
