@@ -22,7 +22,7 @@ def read_sheet(path: Path) -> pd.DataFrame:
     """
     path = Path(path)
     with open_text(path) as file:
-        text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="").read()
+        text = file.read().decode("utf-8-sig")
     first_line = text.split("\n", 1)[0]
     delimiter = max("\t,;", key=first_line.count)
     rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if any(row)]

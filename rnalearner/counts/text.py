@@ -90,8 +90,7 @@ def _read_wide(path: Path, layout: Layout) -> tuple[list[str], np.ndarray]:
     """Few rows, a column a gene: row by row, since pandas takes 2.5 s for 55,000 columns alone."""
     names: list[str] = []
     rows: list[np.ndarray] = []
-    with open_text(path) as file:
-        lines = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
+    with open_text(path) as file, io.TextIOWrapper(file, encoding="utf-8-sig", newline="") as lines:
         for fields in csv.reader(islice(lines, layout.skip, None), delimiter=layout.delimiter):
             if not fields:
                 continue
