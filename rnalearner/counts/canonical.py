@@ -13,6 +13,7 @@ import numpy as np
 
 from rnalearner.counts.genes import ENSEMBL, GeneTable, first_repeated
 from rnalearner.counts.layouts import MISSING
+from rnalearner.counts.opening import short
 from rnalearner.errors import GeneError
 
 # Rows beside the genes: HTSeq's and STAR's tails, and ERCC spike-ins (which no animal expresses).
@@ -49,12 +50,12 @@ def canonical(path: Path, names: Sequence[str], genes: GeneTable | None) -> Cano
     repeated = first_repeated(named)
     if repeated is not None:
         remedy = "keep one row a gene, or name the rows by Ensembl ids"
-        raise GeneError(path, f"gene {repeated} occurs twice", remedy)
+        raise GeneError(path, f"gene {short(repeated)} occurs twice", remedy)
     matches = [ENSEMBL.fullmatch(name) for name in names]
     n_ensembl = sum(match is not None for match in matches)
     by_symbol = n_ensembl < len(named) / 2
     if by_symbol and genes is None:
-        what = f"its genes are not Ensembl ids (first: {', '.join(named[:3])})"
+        what = f"its genes are not Ensembl ids (first: {', '.join(map(short, named[:3]))})"
         raise GeneError(path, what, "where these are symbols, give the table `data.genes` that knows them")
     versioned = any(match is not None and match[2] for match in matches)
 
@@ -70,7 +71,9 @@ def canonical(path: Path, names: Sequence[str], genes: GeneTable | None) -> Cano
     unmatched = [name for name, gene in zip(names, ids, strict=True) if gene is None]
     n_matched = len(ids) - len(unmatched)
     if n_matched < ENOUGH * len(ids):
-        what = f"only {n_matched} of {len(ids)} genes are known; {', '.join(unmatched[:3])} are not"
+        what = (
+            f"only {n_matched} of {len(ids)} genes are known; {', '.join(map(short, unmatched[:3]))} are not"
+        )
         raise GeneError(path, what, "check the species and the table `data.genes`")
     summed = [gene for gene, rows in rows_of.items() if len(rows) > 1]
     ambiguous = resolved.ambiguous if resolved is not None else []

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from rnalearner.counts.opening import short
 from rnalearner.errors import CountsError
 
 LOG_LIKE_MAX = 25.0  # log2 of the deepest libraries' largest count stays below it
@@ -21,12 +22,12 @@ def check_counts(path: Path, counts_ng: np.ndarray, samples: Sequence[str], gene
         raise CountsError(path, "is empty: no gene or no sample", "give a table of genes and samples")
     for fault, wrong_ng in (
         ("is missing (NaN)", np.isnan(counts_ng)),
-        ("is infinite", np.isinf(counts_ng)),
+        ("is infinite, or as good as", counts_ng > 1e15),
         ("is negative", counts_ng < 0),
     ):
         if wrong_ng.any():
             sample, gene = np.unravel_index(int(wrong_ng.argmax()), wrong_ng.shape)
-            shown = f"gene {genes[int(gene)]}, sample {samples[int(sample)]} {fault}"
+            shown = f"gene {short(genes[int(gene)])}, sample {short(samples[int(sample)])} {fault}"
             if fault == "is negative":
                 value = counts_ng[sample, gene]
                 raise CountsError(path, f"{shown} ({value:g}), so these are not counts", RAW)

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Literal
 
 from rnalearner.counts.genes import ENSEMBL, GeneTable
-from rnalearner.counts.opening import first_lines
+from rnalearner.counts.opening import first_lines, short
 from rnalearner.errors import CountsError, GeneError
 
-NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
+NUMBER = re.compile(r" *[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)? *", re.ASCII)
 MISSING = {"", "NA", "NaN", "nan", "N/A", "NULL", "null", "#N/A"}
 # Columns that describe a gene, as featureCounts, RSEM, Salmon, DESeq2 and annotation joins write them.
 ANNOTATION = re.compile(
@@ -61,7 +61,10 @@ def detect(path: Path, genes: GeneTable | None = None) -> Layout:
     if not any(line.strip() for line in lines[skip:]):
         raise CountsError(path, "is empty", "give a table of genes and samples")
     delimiter = _delimiter(path, lines[skip:])
-    rows = list(csv.reader((line for line in lines[skip:] if line.strip()), delimiter=delimiter))
+    try:
+        rows = list(csv.reader((line for line in lines[skip:] if line.strip()), delimiter=delimiter))
+    except csv.Error as error:
+        raise CountsError(path, f"cannot be cut into columns ({error})", "close every quote") from None
     if _is_header(rows, genes):
         skip, header, rows = skip + 1, rows[0], rows[1:]
         if not rows:
@@ -178,7 +181,7 @@ def _text_columns(rows: list[list[str]]) -> set[int]:
 
 
 def _refuse_unknown(path: Path, names: list[str], genes: GeneTable | None) -> None:
-    shown = ", ".join(names[:3])
+    shown = ", ".join(short(name) for name in names[:3])
     if genes is None:
         what = f"its rows and columns are not named by Ensembl gene ids (rows: {shown})"
         raise GeneError(path, what, "where these are symbols, give the table `data.genes` that knows them")

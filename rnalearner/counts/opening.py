@@ -1,5 +1,6 @@
 """Bytes of a text file, gzipped or not, with faults as sentences."""
 
+import csv
 import gzip
 import zlib
 from collections.abc import Iterator
@@ -39,6 +40,8 @@ def open_text(path: Path) -> Iterator[BinaryIO]:
         raise CountsError(path, f"is a damaged gzip file ({error})", REMAKE) from None
     except UnicodeDecodeError:
         raise CountsError(path, "is not UTF-8 text", "save it as UTF-8") from None
+    except csv.Error as error:
+        raise CountsError(path, f"cannot be cut into columns ({error})", "close every quote") from None
     except OSError as error:
         raise CountsError(path, f"cannot be read ({error.strerror or error})", "check the file") from None
 
@@ -54,3 +57,9 @@ def first_lines(path: Path, n_lines: int = 200, n_bytes: int = 4_000_000, at_lea
             if len(lines) >= n_lines or (read > n_bytes and len(lines) >= at_least):
                 break
     return lines
+
+
+def short(name: str) -> str:
+    """A name from a file, fit for a sentence: an unclosed quote makes names of many lines."""
+    name = " ".join(name.split())
+    return name if len(name) <= 60 else name[:57] + "..."

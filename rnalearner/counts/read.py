@@ -10,6 +10,7 @@ from rnalearner.counts.canonical import canonical, gene_rows, sum_groups
 from rnalearner.counts.checks import check_counts
 from rnalearner.counts.genes import GeneTable, first_repeated
 from rnalearner.counts.h5ad import read_h5ad
+from rnalearner.counts.opening import short
 from rnalearner.counts.text import RawCounts, read_text
 from rnalearner.errors import CountsError
 
@@ -33,7 +34,9 @@ def read_counts(path: Path, genes: GeneTable | None = None) -> anndata.AnnData:
         raise CountsError(path, what, "give every sample a name")
     repeated = first_repeated(raw.samples)
     if repeated is not None:
-        raise CountsError(path, f"sample {repeated} occurs twice", "give every sample a name of its own")
+        raise CountsError(
+            path, f"sample {short(repeated)} occurs twice", "give every sample a name of its own"
+        )
     resolved = canonical(path, names, genes)
 
     obs = pd.DataFrame(index=pd.Index(raw.samples, dtype=object, name="sample"))
@@ -92,7 +95,7 @@ def _refuse_other_genes(first: RawCounts, other: RawCounts) -> None:
         there = set(two.genes)
         missing = next((gene for gene in one.genes if gene not in there), None)
         if missing is not None:
-            raise CountsError(two.path, f"lacks gene {missing}, which {one.path.name} has", remedy)
+            raise CountsError(two.path, f"lacks gene {short(missing)}, which {one.path.name} has", remedy)
         repeated = first_repeated(one.genes)
         if repeated is not None:
-            raise CountsError(one.path, f"gene {repeated} occurs twice", "keep one row a gene")
+            raise CountsError(one.path, f"gene {short(repeated)} occurs twice", "keep one row a gene")

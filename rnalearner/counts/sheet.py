@@ -10,7 +10,7 @@ import anndata
 import pandas as pd
 
 from rnalearner.counts.genes import first_repeated
-from rnalearner.counts.opening import open_text
+from rnalearner.counts.opening import open_text, short
 from rnalearner.errors import LabelError
 
 
@@ -31,17 +31,17 @@ def read_sheet(path: Path) -> pd.DataFrame:
     header, *lines = [[field.strip() for field in row] for row in rows]
     for line in lines:
         if len(line) != len(header):
-            what = f"line of sample {line[0]} has {len(line)} fields, not {len(header)}"
+            what = f"line of sample {short(line[0])} has {len(line)} fields, not {len(header)}"
             raise LabelError(path, what, "give every line as many fields as the header")
     repeated = first_repeated(header)
     if repeated is not None:
-        raise LabelError(path, f"has two columns {repeated!r}", "give every column a name of its own")
+        raise LabelError(path, f"has two columns {short(repeated)!r}", "give every column a name of its own")
     sheet = pd.DataFrame(lines, columns=header, dtype=object)
     sheet = sheet.set_index("sample" if "sample" in header else header[0]).rename_axis("sample")
     by_study = zip(sheet.index, sheet["study"] if "study" in sheet else [""] * len(sheet), strict=True)
     repeated = first_repeated(f"{sample} of {study}" if study else sample for sample, study in by_study)
     if repeated is not None:
-        raise LabelError(path, f"lists sample {repeated} twice", "list every sample once")
+        raise LabelError(path, f"lists sample {short(repeated)} twice", "list every sample once")
     return sheet
 
 
@@ -57,7 +57,7 @@ def attach_sheet(samples: anndata.AnnData, sheet: pd.DataFrame, where: object) -
         names, listed = _as_r(names), _as_r(listed)
     repeated = first_repeated(listed)
     if repeated is not None:
-        raise LabelError(where, f"lists sample {repeated} twice", "list every sample once")
+        raise LabelError(where, f"lists sample {short(repeated)} twice", "list every sample once")
     row_of = {sample: row for row, sample in enumerate(listed)}
     rows = [row_of.get(name) for name in names]
     if all(row is None for row in rows):
@@ -78,4 +78,4 @@ def _as_r(names: Sequence[str]) -> list[str]:
 
 
 def _some(names: Iterable[str]) -> str:
-    return ", ".join(list(names)[:3])
+    return ", ".join(short(name) for name in list(names)[:3])

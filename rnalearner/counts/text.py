@@ -5,6 +5,7 @@ Shapes: r rows and c count columns of the file.
 
 import csv
 import io
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -16,7 +17,7 @@ import pandas as pd
 
 from rnalearner.counts.genes import GeneTable
 from rnalearner.counts.layouts import MISSING, NUMBER, Layout, detect
-from rnalearner.counts.opening import open_text
+from rnalearner.counts.opening import open_text, short
 from rnalearner.errors import CountsError
 
 SAME_WIDTH = "quote fields that hold the delimiter, and give every row the same number of fields"
@@ -64,7 +65,7 @@ def _read_long(path: Path, layout: Layout) -> tuple[list[str], np.ndarray]:
         text = _frame(path, layout, str)
         for name, cells in zip(text[layout.label], text[list(layout.numbers)].to_numpy(), strict=True):
             _refuse_text(path, layout, name, list(cells))
-        raise
+        raise CountsError(path, "holds a cell that is not a number", "give every cell a count") from None
     names = [str(name).strip() for name in frame[layout.label]]
     return names, frame[list(layout.numbers)].to_numpy(dtype=np.float64)
 
@@ -82,6 +83,8 @@ def _frame(path: Path, layout: Layout, types: Any) -> pd.DataFrame:
             dtype=types,
             keep_default_na=False,
             low_memory=False,
+            # pandas' own conversions crash the process on an exponent of many digits.
+            float_precision="round_trip",
             encoding="utf-8",
         )
 
@@ -95,7 +98,7 @@ def _read_wide(path: Path, layout: Layout) -> tuple[list[str], np.ndarray]:
             if not fields:
                 continue
             if len(fields) != len(layout.columns):
-                what = f"row {fields[0]} has {len(fields)} fields, not {len(layout.columns)}"
+                what = f"row {short(fields[0])} has {len(fields)} fields, not {len(layout.columns)}"
                 raise CountsError(path, what, SAME_WIDTH)
             name = fields[layout.label].strip()
             cells = [fields[c] for c in layout.numbers]
@@ -103,15 +106,16 @@ def _read_wide(path: Path, layout: Layout) -> tuple[list[str], np.ndarray]:
                 rows.append(np.array(cells, dtype=np.float64))
             except ValueError:
                 _refuse_text(path, layout, name, cells)
-                raise
+                what = f"row {short(name)} holds a cell that is not a number"
+                raise CountsError(path, what, "give every cell a count") from None
             names.append(name)
     return names, np.array(rows)
 
 
 def _refuse_text(path: Path, layout: Layout, name: str, cells: Sequence[str]) -> None:
     for column, cell in zip(layout.numbers, cells, strict=True):
-        if not NUMBER.fullmatch(cell):
+        if not NUMBER.fullmatch(cell) or not math.isfinite(float(cell)):
             empty = cell.strip() in MISSING
-            found = "is empty or missing" if empty else f"is {cell!r}, not a number"
-            what = f"row {name}, column {layout.columns[column]} {found}"
+            found = "is empty or missing" if empty else f"is {short(cell)!r}, not a number"
+            what = f"row {short(name)}, column {short(layout.columns[column])} {found}"
             raise CountsError(path, what, "give every cell a count; leave out genes without one")

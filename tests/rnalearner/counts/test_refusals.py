@@ -42,7 +42,9 @@ def with_cell(row, column, value):
         ("", "column S3 is empty or missing"),
         ("NA", "column S3 is empty or missing"),
         ("nan", "column S3 is empty or missing"),
-        ("inf", "sample S3 is infinite"),
+        ("1e400999999999999999999", "column S3 is '1e400"),
+        ("1e60", "sample S3 is infinite, or as good as"),
+        ("inf", "column S3 is 'inf'|sample S3 is infinite"),
         ("-3", r"sample S3 is negative \(-3\)"),
     ],
 )
@@ -179,3 +181,8 @@ def test_an_h5ad_of_logarithms_is_refused(tmp_path):
     )
     logs.write_h5ad(tmp_path / "d.h5ad")
     assert "logarithms" in str(refusal(tmp_path / "d.h5ad"))
+
+
+def test_an_unclosed_quote_does_not_flood_the_message(write_table):
+    names = [*IDS[:2], '"' + IDS[2], *IDS[3:]]
+    assert len(str(refusal(write_table(names=names)))) < 400
