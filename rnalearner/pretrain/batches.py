@@ -35,21 +35,24 @@ class PretrainData:
 
     def training(self, epoch: int, start: int, rank: int = 0, num_ranks: int = 1) -> Iterator[MaskedBatch]:
         """This rank's batches of `epoch` from batch `start` on; masks differ in every epoch."""
-        config = self.config
-        plan = EpochPlan(
+        plan = self.plan(epoch, rank, num_ranks)
+        for rows, counts_ng, total_n in self.store.iter_plan(plan, start):
+            if self.config.thinning:
+                counts_ng, total_n = self._thinned(rows, counts_ng, total_n, epoch)
+            yield self._masked(rows, counts_ng, total_n, "training mask", epoch)
+
+    def plan(self, epoch: int, rank: int, num_ranks: int) -> EpochPlan:
+        """Which rows make which batch; raises RecipeError where there is not one for every rank."""
+        return EpochPlan(
             self.store.group_starts,
             self.rows_train,
-            config.batch_size,
-            config.seed,
+            self.config.batch_size,
+            self.config.seed,
             epoch,
             rank,
             num_ranks,
             self.shuffle_groups,
         )
-        for rows, counts_ng, total_n in self.store.iter_plan(plan, start):
-            if config.thinning:
-                counts_ng, total_n = self._thinned(rows, counts_ng, total_n, epoch)
-            yield self._masked(rows, counts_ng, total_n, "training mask", epoch)
 
     def validation(self, rank: int = 0, num_ranks: int = 1) -> Iterator[MaskedBatch]:
         """This rank's share of the scored samples; a sample's mask is the same at every validation."""

@@ -54,9 +54,10 @@ def load_state(
     A state of another fingerprint is another run's and is left alone, to be overwritten. Raises
     CheckpointError where the state is damaged.
     """
-    if not folder.exists() or load_meta(folder).get("fingerprint") != fingerprint:
+    progress = read_progress(folder, fingerprint)
+    if progress is None:
         return None
-    tensors, meta = load_checkpoint(folder)
+    tensors, _ = load_checkpoint(folder)
     weights = {n.removeprefix("model."): v for n, v in tensors.items() if n.startswith("model.")}
     moments: dict[int, dict[str, Tensor]] = {}
     for name, value in tensors.items():
@@ -66,15 +67,18 @@ def load_state(
     try:
         model.load_state_dict(weights)
         optimiser.load_state_dict(optimiser.state_dict() | {"state": moments})
-        return _progress(meta["progress"])
-    except (RuntimeError, ValueError, KeyError, TypeError) as error:
+    except (RuntimeError, ValueError, KeyError) as error:
         what = f"the state of pretraining does not fit this run ({error})"
         raise CheckpointError(folder, what, "delete the folder to pretrain from the start") from None
+    return progress
 
 
-def read_progress(folder: Path) -> Progress:
-    """Only how far the state in `folder` is; raises CheckpointError where there is none."""
-    return _progress(load_meta(folder)["progress"])
+def read_progress(folder: Path, fingerprint: str) -> Progress | None:
+    """Only how far the run of `fingerprint` is; None where `folder` holds no state of it."""
+    if not folder.exists():
+        return None
+    meta = load_meta(folder)
+    return _progress(meta["progress"]) if meta.get("fingerprint") == fingerprint else None
 
 
 def _progress(values: dict[str, Any]) -> Progress:

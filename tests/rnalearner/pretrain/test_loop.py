@@ -100,7 +100,8 @@ def test_the_state_of_another_run_is_not_gone_on_from(
     data = make_data(max_steps=3)
     trained(data, make_model(data), tmp_path / "state", fingerprint="one")
     assert len(trained(data, make_model(data), tmp_path / "state", fingerprint="two")) == 1
-    assert read_progress(tmp_path / "state").step == 3
+    assert read_progress(tmp_path / "state", "one") is None
+    assert read_progress(tmp_path / "state", "two").step == 3
 
 
 def test_a_damaged_state_is_refused(make_data: MakeData, make_model: MakeModel, tmp_path: Path):

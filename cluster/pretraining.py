@@ -1,0 +1,267 @@
+"""Ray Train around `rnalearner.pretrain`: who runs it, where its state lies, how a run goes on.
+
+Every worker opens the shards by path and rank 0 writes the state by path: the run's folder must be
+on storage that all nodes share. A killed worker ends its group; Ray starts a new one, which goes on
+from the state.
+"""
+
+import json
+import math
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import ray.train
+import ray.train.torch
+from torch import Tensor
+
+from cluster.resources import train_scaling
+from rnalearner.config.run import RunConfig
+from rnalearner.errors import ClusterError, RnalearnerError
+from rnalearner.layout import RunLayout
+from rnalearner.model.build import identity, save_encoder
+from rnalearner.pretrain.baselines import TrivialScore
+from rnalearner.pretrain.batches import PretrainData
+from rnalearner.pretrain.loop import Rank, finished, pretrain, samples_per_s
+from rnalearner.pretrain.loss import score_means
+from rnalearner.pretrain.split import choose_rows
+from rnalearner.pretrain.state import Progress, load_state, read_progress, save_state
+from rnalearner.pretrain.step import make_optimiser, new_pretrain_model
+from rnalearner.pretrain.stopping import EarlyStopping
+from rnalearner.publish import publish_file, write_json
+from rnalearner.shards.read import ShardStore
+
+MAX_FAILURES = 3
+"""Times that a killed worker is replaced before the run is given up."""
+PROGRESS = "progress.json"
+"""Rank 0 tells the driver by this file how far it is: it survives the death of either."""
+TELL_EVERY_S = 1.0
+"""Between two writings of it; each waits for the device and for the disk."""
+
+OnProgress = Callable[[int, int, Mapping[str, float]], None]
+"""Called with steps done, steps at most, and figures of the newest step; from a thread."""
+
+
+@dataclass(frozen=True)
+class PretrainResult:
+    """How pretraining ended: figures of the best validation beside the trivial predictors'."""
+
+    steps: int
+    best_step: int
+    valid_loss: float
+    valid_accuracy: float
+    trivial: TrivialScore
+    samples_per_s: float
+    stopped_early: bool
+    history: tuple[Mapping[str, float], ...]
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """All but the history, flat, for a marker or a table."""
+        plain = asdict(self)
+        return {k: v for k, v in plain.items() if k not in ("history", "trivial")} | plain["trivial"]
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What every worker is told; the large arrays travel once, through the object store."""
+
+    layout: RunLayout
+    config: RunConfig
+    rows_train: np.ndarray
+    rows_valid: np.ndarray
+    gene_vectors_gd: np.ndarray
+    histogram_gb: np.ndarray
+    trivial: TrivialScore
+    fingerprint: str
+
+    def data(self, store: ShardStore) -> PretrainData:
+        return _data(store, self.config, self.rows_train, self.rows_valid)
+
+
+def run_pretraining(
+    layout: RunLayout,
+    config: RunConfig,
+    rows_train: np.ndarray,
+    rows_valid: np.ndarray,
+    gene_vectors_gd: np.ndarray,
+    fingerprint: str,
+    on_progress: OnProgress = lambda step, max_steps, figures: None,
+) -> PretrainResult:
+    """Pretrain inside an open Ray session; write state, metrics and the best encoder to `layout`.
+
+    Goes on from the state in `layout` if it has the same `fingerprint`, and starts afresh otherwise.
+    `rows_train` and `rows_valid` are rows of the shards, of different studies. Raises ClusterError
+    where workers died too often, and the workers' own error where it is the user's to mend.
+    """
+    store = ShardStore.open(layout.shards)
+    rows_valid = choose_rows(rows_valid, config.pretrain.validation_samples, config.pretrain.seed)
+    data = _data(store, config, rows_train, rows_valid)
+    data.plan(epoch=0, rank=0, num_ranks=config.pretrain.num_workers)  # fails here, not on the workers
+    histogram_gb = data.histogram()
+    trivial = data.trivial(histogram_gb)
+    progress = read_progress(layout.pretrain_state, fingerprint)
+    if progress is None or not finished(progress, config.pretrain):
+        job = _Job(
+            layout, config, rows_train, rows_valid, gene_vectors_gd, histogram_gb, trivial, fingerprint
+        )
+        progress = _fit(job, on_progress)
+    return _result(progress, trivial)
+
+
+def _fit(job: _Job, on_progress: OnProgress) -> Progress:
+    """Run the workers to the end of training."""
+    layout, config = job.layout, job.config
+    trainer = ray.train.torch.TorchTrainer(
+        _train_on_worker,
+        train_loop_config={"job": job},
+        scaling_config=train_scaling(config.ray, config.pretrain.num_workers),
+        run_config=ray.train.RunConfig(
+            name="pretrain",
+            storage_path=str(layout.ray_train.absolute()),
+            failure_config=ray.train.FailureConfig(max_failures=MAX_FAILURES),
+        ),
+    )
+    told = layout.phase("pretrain") / PROGRESS
+    told.unlink(missing_ok=True)
+    with _polled(told, config.pretrain.max_steps, on_progress), _own_interrupt():
+        try:
+            trainer.fit()
+        except ray.train.TrainingFailedError as error:
+            raise own_error(error) from error
+    progress = read_progress(layout.pretrain_state, job.fingerprint)
+    if progress is None:
+        what = "the workers ended without leaving a state"
+        raise ClusterError(
+            layout.pretrain_state, what, "the run's folder must be on storage that all nodes share"
+        )
+    return progress
+
+
+def _data(
+    store: ShardStore, config: RunConfig, rows_train: np.ndarray, rows_valid: np.ndarray
+) -> PretrainData:
+    return PretrainData(store, rows_train, rows_valid, config.pretrain, config.shards.shuffle_groups)
+
+
+def _train_on_worker(settings: dict[str, Any]) -> None:
+    """What each of Ray Train's workers runs."""
+    job: _Job = settings["job"]
+    config, layout = job.config, job.layout
+    context = ray.train.get_context()
+    rank = Rank(context.get_world_rank(), context.get_world_size(), ray.train.torch.get_device())
+    store = ShardStore.open(layout.shards)
+    model = new_pretrain_model(
+        config.model, config.pretrain, store.preprocessing, job.gene_vectors_gd, job.histogram_gb
+    ).to(rank.device)
+    optimiser = make_optimiser(model, config.pretrain.learning_rate, config.pretrain.weight_decay)
+    stored = load_state(layout.pretrain_state, model, optimiser, job.fingerprint)
+    start = stored or Progress(EarlyStopping(config.pretrain.patience))
+    tell = _Teller(layout) if rank.rank == 0 else lambda step, score_3: None
+    meta = identity(config.model, store.preprocessing, store.gene_set)
+    for progress in pretrain(model, optimiser, job.data(store), start, rank, tell):
+        row = dict(progress.history[-1])
+        if rank.rank == 0:
+            # The state last: were this interrupted, the same validation would be done again.
+            if progress.stopping.improved:
+                figures = {"step": progress.step, "valid_loss": row["valid_loss"]}
+                save_encoder(layout.base_checkpoint, model.encoder, meta | figures)
+            _write_metrics(layout.pretrain_metrics, progress, job.trivial)
+            save_state(layout.pretrain_state, model, optimiser, progress, job.fingerprint)
+        ray.train.report(row)
+
+
+def _write_metrics(path: Path, progress: Progress, trivial: TrivialScore) -> None:
+    """The whole history anew, so that a run which went on has no row twice."""
+    table = pd.DataFrame([dict(row) for row in progress.history]).assign(**asdict(trivial))
+    with publish_file(path) as temporary:
+        table.to_csv(temporary, index=False)
+
+
+class _Teller:
+    """Writes how far training is, at most every TELL_EVERY_S."""
+
+    def __init__(self, layout: RunLayout) -> None:
+        self._path, self._told = layout.phase("pretrain") / PROGRESS, 0.0
+
+    def __call__(self, step: int, score_3: Tensor) -> None:
+        if time.monotonic() - self._told < TELL_EVERY_S:
+            return
+        loss, accuracy = score_means(score_3)
+        figures = {"train_loss": loss, "train_accuracy": accuracy}
+        if math.isfinite(loss):  # JSON has no NaN
+            write_json(self._path, {"step": step, "pid": os.getpid(), "figures": figures})
+        self._told = time.monotonic()
+
+
+@contextmanager
+def _polled(told: Path, max_steps: int, on_progress: OnProgress) -> Iterator[None]:
+    """Call `on_progress` from a thread whenever the file tells of another step."""
+    done = threading.Event()
+
+    def poll() -> None:
+        last = None
+        while not done.wait(TELL_EVERY_S / 2):
+            try:
+                news = json.loads(told.read_text())
+            except FileNotFoundError:
+                continue
+            if news["step"] != last:
+                last = news["step"]
+                on_progress(last, max_steps, news["figures"])
+
+    thread = threading.Thread(target=poll, name="pretraining progress", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+@contextmanager
+def _own_interrupt() -> Iterator[None]:
+    """Give Ctrl-C back: the trainer installs a handler of its own and leaves it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def own_error(error: Exception) -> RnalearnerError:
+    """A worker's own error where it had one, else that Ray Train gave up."""
+    failures = getattr(error, "worker_failures", {})
+    for failure in failures.values():
+        cause = getattr(failure, "cause", failure)
+        if isinstance(cause, RnalearnerError):
+            return cause
+    first = str(next(iter(failures.values()), error)).strip().splitlines()
+    what = f"pretraining failed {MAX_FAILURES + 1} times ({first[-1] if first else type(error).__name__})"
+    return ClusterError("Ray Train", what, "start it again to go on from its last state")
+
+
+def _result(progress: Progress, trivial: TrivialScore) -> PretrainResult:
+    stopping = progress.stopping
+    best = next(row for row in progress.history if row["step"] == stopping.best_step)
+    return PretrainResult(
+        steps=progress.step,
+        best_step=stopping.best_step,
+        valid_loss=best["valid_loss"],
+        valid_accuracy=best["valid_accuracy"],
+        trivial=trivial,
+        samples_per_s=samples_per_s(progress),
+        stopped_early=stopping.stop,
+        history=progress.history,
+    )
