@@ -12,6 +12,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from rnalearner.config import RunConfig
+from rnalearner.guide.scaling import Guide
 from rnalearner.layout import PHASES, RunLayout
 from rnalearner.publish import write_json, write_text
 from rnalearner.report import figures as draw
@@ -24,6 +25,10 @@ from rnalearner.report.tables import arm_table, linear_table, masked_table, scou
 PICTURES = {".svg": "image/svg+xml", ".png": "image/png"}
 CAPTIONS = "captions.json"
 """In the folder of the exploration's figures: file name -> caption."""
+USUAL_CAPTIONS = {
+    "pca_by_modality.png": "Principal components of raw (left) and preprocessed counts, by modality.",
+    "pca_by_study.png": "Principal components of raw (left) and preprocessed counts, by study.",
+}
 
 
 def write_report(
@@ -32,16 +37,14 @@ def write_report(
     *,
     leaks: Sequence[str] = (),
     pictures: Sequence[tuple[Path, str]] | None = None,
-    guide: Mapping[str, Any] | None = None,
     values: pd.DataFrame | None = None,
 ) -> Path:
     """Write report.html, summary.json and, after Phase III, predictions.h5ad; return the page's path.
 
     Everything is read from the run's folder; a phase that has not run is said to be missing. `leaks`
     come on top of those that the phases tell of. `pictures`, (file, caption), stand for those of
-    exploration, which are found when left out. `guide`: name of a tensor -> values in [0, 1]. `values`
-    is the expression of `prediction_data`.
-    Raises InputError for a damaged table.
+    exploration, which are found when left out. `values` is the expression of `prediction_data`.
+    Raises InputError for a damaged table, CheckpointError for a damaged guide.
     """
     tables, phases = read_tables(layout), read_phases(layout)
     summary = build_summary(config, tables, phases, leaks)
@@ -51,6 +54,7 @@ def write_report(
         data = prediction_data(tables.predictions, config, values, info)
         write_predictions(layout.report / "predictions.h5ad", data)
     pictures = exploration_pictures(layout) if pictures is None else pictures
+    guide = Guide.load(layout.guide).values if layout.guide.exists() else None
     page = render(config, summary, tables, read_json(layout.ingest_report), pictures, guide)
     target = layout.report / "report.html"
     write_text(target, page)
@@ -97,7 +101,7 @@ def render(
 
 def exploration_pictures(layout: RunLayout) -> list[tuple[Path, str]]:
     """Figures of the exploration with their captions (the file's name where there is none)."""
-    captions = read_json(layout.explore_figures / CAPTIONS) or {}
+    captions = USUAL_CAPTIONS | (read_json(layout.explore_figures / CAPTIONS) or {})
     found = sorted(path for path in layout.explore_figures.glob("*") if path.suffix in PICTURES)
     # Captions give the order, where they are given.
     places = {name: place for place, name in enumerate(captions)}

@@ -57,9 +57,10 @@ def masked_table(pretrain: pd.DataFrame) -> pd.DataFrame:
 
 
 def scouts_table(scouts: pd.DataFrame) -> pd.DataFrame:
-    """Scouts in the order of how far they moved, `share` being each one's part of all movement."""
+    """Scouts in the order of how far they moved; `share` is each one's part of all squared movement."""
     table = scouts.sort_values("moved", ascending=False, na_position="last").reset_index(drop=True)
-    table["share"] = table["moved"] / table["moved"].sum() if table["moved"].sum() > 0 else np.nan
+    squared = table["moved"] ** 2
+    table["share"] = squared / squared.sum() if squared.sum() > 0 else np.nan
     table["failed"] = table["failed"].fillna("").astype(str).replace({"False": "", "0": ""})
     return table
 

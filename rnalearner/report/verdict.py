@@ -37,8 +37,8 @@ def _pretraining(scores: Mapping[str, Any] | None) -> str:
             "it learned how genes differ, nothing of how samples do."
         )
     return (
-        f"Pretraining learned more than each gene's usual level, {min(known) - scores['valid_loss']:.2f} "
-        f"nats a gene of it: {told}."
+        f"Pretraining learned {min(known) - scores['valid_loss']:.2f} nats a masked gene beyond each gene's "
+        f"usual level: {told}."
     )
 
 
@@ -66,16 +66,16 @@ def _arms_of(name: str, task: Mapping[str, Any]) -> str:
             conclusion = f"intervals lie apart: {' and '.join(apart)}"
     else:
         conclusion = "all intervals overlap, so no arm is shown to be better"
-    shuffled = ""
     if task["truth"] == "shuffled":
         off = [arm for arm, accuracy in known.items() if not accuracy.low <= 0.5 <= accuracy.high]
-        shuffled = " (labels shuffled: chance is the right answer" + (
-            f", yet {' and '.join(off)} is off it)" if off else ")"
-        )
-    return f"on {name}{shuffled} {listed or 'no accuracy is known'}: {conclusion}"
+        conclusion = "its labels are shuffled and chance is the right answer"
+        conclusion += f", yet {' and '.join(off)} lies off it" if off else ", which every interval holds"
+    return f"on {name} {listed or 'no accuracy is known'}: {conclusion}"
 
 
 def _rivals(tasks: Mapping[str, Any]) -> str:
+    """Tasks of shuffled labels are left out: there is nothing to be better at."""
+    tasks = {name: task for name, task in tasks.items() if task["truth"] != "shuffled"}
     told = [_rival_of(name, task) for name, task in tasks.items() if task["linear"]]
     n_tests = sorted({int(task["n_test"]) for task in tasks.values()})
     if not told:
@@ -94,7 +94,10 @@ def _rival_of(name: str, task: Mapping[str, Any]) -> str:
     how = "overlap" if rival[1].overlaps(arm[1]) else "lie apart"
     lead = rival[1].mean - arm[1].mean
     word = "is ahead of" if lead > 0 else "is behind" if lead < 0 else "matches"
-    return f"on {name} {rival[0]} {_interval(rival[1])} {word} {arm[0]} {_interval(arm[1])} (intervals {how})"
+    rival_name = rival[0].replace("_", " ")
+    return (
+        f"on {name} {rival_name} {_interval(rival[1])} {word} {arm[0]} {_interval(arm[1])} (intervals {how})"
+    )
 
 
 def _weight(n_test: int) -> str:

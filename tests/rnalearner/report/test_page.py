@@ -6,8 +6,10 @@ import anndata
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from rnalearner.errors import InputError
+from rnalearner.guide.scaling import Guide
 from rnalearner.layout import RunLayout
 from rnalearner.report import figures as draw
 from rnalearner.report.page import exploration_pictures, write_report
@@ -59,8 +61,8 @@ def page(run_folder, config):
     (run_folder.explore_figures / "pairs.png").write_bytes(pixel)
     (run_folder.explore_figures / "umap.png").write_bytes(pixel)
     (run_folder.explore_figures / "captions.json").write_text(json.dumps({"umap.png": f"UMAP {HOSTILE}"}))
-    guide = {"blocks.5.weight": np.linspace(0, 1, 12).reshape(3, 4)}
-    return write_report(run_folder, config, leaks=["one more leak"], guide=guide).read_text()
+    Guide({"blocks.5.weight": torch.linspace(0, 1, 12).reshape(3, 4)}, {}).save(run_folder.guide)
+    return write_report(run_folder, config, leaks=["one more leak"]).read_text()
 
 
 def test_the_page_needs_nothing_from_outside(page):
@@ -101,11 +103,12 @@ def test_every_section_has_its_numbers(page):
         "guided 2 seeds 100 % [54, 100]",
         "nearest centroid centred 100 % [54, 100]",
         "each gene's own commonest bin 55.0 % 1.300",
-        "cluster 1 against 2 40 10 5 90 % 0.300 0.75 75 %",
+        "cluster 1 against 2 40 10 5 90 % 0.300 0.75 90 %",
         "failed: out of memory",
-        "A: 2 samples dropped",
+        "A: 2 dropped",
         "expresses 3 genes, fewer than 200",
         "no average mapped length",
+        "blocks.5.weight",
         "2 leaks found",
         "one more leak",
         "Not complete in this run: ingest, explore, gene2vec, scout",

@@ -74,12 +74,13 @@ def test_intervals_apart_are_said_to_be_apart(summary):
 def test_shuffled_labels_off_chance_are_a_warning(summary):
     summary["tasks"]["flight"]["truth"] = "shuffled"
     line = verdict(summary)[1]
-    assert "chance is the right answer, yet guided is off it" in line
+    assert "chance is the right answer, yet guided lies off it" in line
+    assert "none were run" in verdict(summary)[2]
 
 
 def test_the_linear_rival_is_set_against_the_best_arm(summary):
     line = verdict(summary)[2]
-    assert "nearest_centroid_centred 100 % [54, 100] matches guided 100 % [54, 100]" in line
+    assert "nearest centroid centred 100 % [54, 100] matches guided 100 % [54, 100]" in line
     assert "flatters" in line
     assert "of 6 test samples at least 6 must be right" in line
 
@@ -87,7 +88,7 @@ def test_the_linear_rival_is_set_against_the_best_arm(summary):
 @pytest.mark.parametrize(
     ("valid_loss", "said"),
     [
-        (1.0, "learned more than each gene's usual level, 0.30 nats"),
+        (1.0, "learned 0.30 nats a masked gene beyond each gene's usual level"),
         (1.5, "did not beat what each gene's usual level tells"),
         (2.5, "learned nothing of use"),
     ],
