@@ -40,7 +40,11 @@ def scout_resources(settings: RaySettings, in_flight: int) -> dict[str, float]:
     A scout that does not fit at once waits its turn. A share of a GPU is bookkeeping, not
     isolation: the scouts that share one must fit its memory together.
     """
-    return {"num_cpus": _cpus(in_flight), "num_gpus": settings.gpus_per_scout if use_gpu(settings) else 0}
+    gpus = settings.gpus_per_scout if use_gpu(settings) else 0
+    if gpus > _total("GPU"):
+        what = f"{gpus:g} GPUs a scout do not fit {_total('GPU'):g}"
+        raise ClusterError("Ray", what, "lower ray.gpus_per_scout")
+    return {"num_cpus": _cpus(in_flight), "num_gpus": gpus}
 
 
 def finetune_resources(settings: RaySettings, in_flight: int) -> dict[str, float]:

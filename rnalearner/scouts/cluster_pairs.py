@@ -31,7 +31,7 @@ def cluster_pairs(
     if len(eligible) < 2:
         raise RecipeError(
             "scouting",
-            f"two sample clusters of {min_samples} samples are needed, {len(eligible)} of {len(labels)} are so large",
+            f"{len(eligible)} of {len(labels)} sample clusters have {min_samples} samples, two are needed",
             "lower scouting.min_samples or clustering.k, or read more samples",
         )
     groups = []

@@ -1,0 +1,49 @@
+"""What to do about a scout that failed: how it failed in, a decision out. Pure: no Ray here."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from rnalearner.errors import InputError, RnalearnerError
+
+
+class Decision(Enum):
+    RETRY = "retry"
+    SKIP = "skip"
+    RAISE = "raise"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much failure a run puts up with."""
+
+    max_retries: int = 2
+    """New starts of one scout."""
+    max_skipped_share: float = 0.2
+    """Share of the scouts that the guide may do without."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The decision, and why, with the number that decided."""
+
+    decision: Decision
+    reason: str
+
+
+def decide(
+    error: BaseException, attempt: int, n_skipped: int, n_scouts: int, limits: Limits | None = None
+) -> Verdict:
+    """Judge the failure of a scout's `attempt` (0 is the first) with `n_skipped` given up before it.
+
+    What the user gave does not get better by trying again, and every scout would meet it: RAISE. A
+    scout that diverged would diverge again: SKIP. Anything else (a worker killed, a host lost, memory
+    full) may be chance: RETRY, then SKIP, then, with too many skipped, RAISE.
+    """
+    limits = limits or Limits()
+    if isinstance(error, InputError):
+        return Verdict(Decision.RAISE, "its input is not usable, for no scout")
+    if not isinstance(error, RnalearnerError) and attempt < limits.max_retries:
+        return Verdict(Decision.RETRY, f"retry {attempt + 1} of {limits.max_retries}")
+    most = int(limits.max_skipped_share * n_scouts)
+    given_up = f"{n_skipped + 1} of {n_scouts} scouts given up, at most {most} may be"
+    return Verdict(Decision.SKIP if n_skipped < most else Decision.RAISE, given_up)
