@@ -9,7 +9,7 @@ from jobs.pretrain import pretrain
 from jobs.report import report
 from jobs.scout import scout
 from rnalearner.config import RunConfig
-from rnalearner.layout import PHASES, RunLayout
+from rnalearner.layout import RunLayout
 from rnalearner.publish import write_text
 
 _ALL = (
@@ -22,7 +22,6 @@ _ALL = (
     Phase("report", ("name",), ("finetune",), report),
 )
 PIPELINE = {phase.name: phase for phase in _ALL}
-assert tuple(PIPELINE) == PHASES
 
 
 def run_verb(verb: str, config: RunConfig, layout: RunLayout, progress: Progress) -> dict[str, Figures]:

@@ -11,21 +11,23 @@ from rnalearner.config.section import Section
 class SimulationConfig(Section):
     """A compendium with a known answer, written in recount3's own file layout."""
 
-    n_genes: int = Field(400, ge=50)
+    n_genes: int = Field(300, ge=50)
     """Genes in the simulated annotation."""
-    n_modules: int = Field(8, ge=2)
+    n_modules: int = Field(5, ge=2)
     """Co-regulated groups of genes; half of the genes belong to one."""
     n_tissues: int = Field(4, ge=2)
     """Tissues, each with its own mean profile."""
-    n_studies: int = Field(24, ge=6)
+    n_studies: int = Field(40, ge=6)
     """Corpus studies: one tissue each, with a batch effect of its own."""
-    samples_per_study: int = Field(16, ge=4)
+    samples_per_study: int = Field(20, ge=4)
     """Samples in each corpus study."""
     single_cell_share: float = Field(0.1, ge=0, lt=1)
     """Share of the corpus studies whose samples are single cells."""
     task_samples: int = Field(12, ge=4)
-    """Samples in each of the three studies of a task, half a class."""
-    effect: float = Field(2.0, gt=0)
+    """Samples in a task's training and validation studies, half a class."""
+    test_samples: int = Field(48, ge=4)
+    """Samples in a task's test study: twelve could not tell the arms apart."""
+    effect: float = Field(2.5, gt=0)
     """How far the treated samples of a true task shift a module's activity, in its within-study sd."""
     depth: float = Field(2e6, gt=0)
     """Mean library size of a bulk sample, in reads."""

@@ -6,12 +6,15 @@ from pydantic import Field
 
 from rnalearner.config.section import Section
 
+Arm = Literal["none", "vectors", "pretrained", "guided"]
+
 
 class FinetuneConfig(Section):
     """Few-shot fine-tuning, the same for every arm."""
 
-    arms: tuple[Literal["none", "pretrained", "guided"], ...] = ("none", "pretrained", "guided")
-    """none: random weights. pretrained: Phase I. guided: Phase I and the guide."""
+    arms: tuple[Arm, ...] = ("none", "pretrained", "guided")
+    """none: nothing learned from the corpus, weights and gene vectors random. vectors: random weights,
+    the corpus' gene vectors. pretrained: Phase I. guided: Phase I and the guide."""
     seeds: int = Field(5, ge=1)
     """Runs of every arm, each with its own head and order of samples."""
     epochs: int = Field(100, ge=1)
@@ -25,8 +28,8 @@ class FinetuneConfig(Section):
     clip_norm: float = Field(1.0, gt=0)
     trained_blocks: int = Field(1, ge=0)
     """Last blocks that train, with the final norm and the head; 0 trains all."""
-    head: Literal["pool", "conv"] = "pool"
-    """pool: mean over measured genes, then a linear map. conv: the published head."""
+    head: Literal["gene_pool", "conv"] = "gene_pool"
+    """gene_pool: linear, co-expressed genes vote together. conv: the published head."""
     cohort_centring: bool = True
     """Subtract each dataset's own unlabelled mean before the head: transductive, and said so."""
     guide_form: Literal["update", "gradient"] = "update"

@@ -1,5 +1,6 @@
 """A whole recipe: what a run is made of, from a TOML file and options."""
 
+import json
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -61,7 +62,7 @@ class RunConfig(Section):
 
 
 def load_recipe(path: Path | None, options: Mapping[str, Any] | None = None) -> RunConfig:
-    """Parse a TOML recipe; `options` ("data.root": value) win over it.
+    """Parse a recipe (TOML, or a run's own recipe.json); `options` ("data.root": value) win over it.
 
     Raises RecipeError naming the field, its value and what is allowed.
     """
@@ -69,11 +70,13 @@ def load_recipe(path: Path | None, options: Mapping[str, Any] | None = None) -> 
     values: dict[str, Any] = {}
     if path is not None:
         try:
-            values = tomllib.loads(path.read_text(encoding="utf-8"))
+            text = path.read_text(encoding="utf-8")
+            # JSON is what a run itself has written: its resolved recipe.
+            values = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
         except FileNotFoundError:
             raise RecipeError(where, "there is no such recipe", "give the path of a TOML file") from None
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise RecipeError(where, f"is not valid TOML ({error})", "mend that line") from None
+        except ValueError as error:  # both parsers' errors, and text that is not UTF-8, are ValueErrors
+            raise RecipeError(where, f"cannot be parsed ({error})", "mend that line") from None
     for dotted, value in (options or {}).items():
         *sections, field = dotted.split(".")
         table = values

@@ -31,6 +31,8 @@ class ScoutingConfig(Section):
     """Adam's learning rate."""
     trained_blocks: int = Field(1, ge=0)
     """Last blocks that train, with the final norm and the head; 0 trains all."""
+    head: Literal["gene_pool", "conv"] = "gene_pool"
+    """As in fine-tuning; a head of another kind would move other parameters."""
     measure: Literal["squared", "absolute"] = "squared"
     """How far a parameter moved: mean over scouts of the squared or the absolute delta."""
     scaling: Literal["per_tensor", "model_wide"] = "per_tensor"

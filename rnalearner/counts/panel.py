@@ -3,7 +3,7 @@
 Shapes: n samples, g genes of a file.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,7 @@ class PanelStatistics:
 
     n_samples: int = 0
     n_measured: Counter[str] = field(default_factory=Counter)
-    cpm_sum: Counter[str] = field(default_factory=Counter)
+    cpm_sum: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
 
     def add(self, samples: "anndata.AnnData") -> None:
         """Count one study: samples in which each gene was measured, and its CPM."""

@@ -12,13 +12,13 @@ from rnalearner.config.data import SimulationConfig, TaskConfig
 from rnalearner.counts.genes import without_version
 
 TISSUES = ("muscle", "liver", "retina", "spleen", "kidney", "lung", "skin", "heart")
-LOADING_LOG2 = (0.3, 0.6)
+LOADING_LOG2 = (0.6, 1.2)
 """Range of |log2 change of a module's gene per sd of the module's activity|."""
-TISSUE_SD_LOG2, BATCH_SD_LOG2, VARIANT_SD_LOG2, GENE_NOISE_SD_LOG2 = 1.5, 0.6, 0.3, 1.0
+TISSUE_SD_LOG2, BATCH_SD_LOG2, VARIANT_SD_LOG2, GENE_NOISE_SD_LOG2 = 0.6, 0.2, 0.1, 1.0
 """Spread of a gene between tissues; between studies of a tissue (laboratory, variant); within a study."""
-STUDY_ACTIVITY_SD = 1.0
+STUDY_ACTIVITY_SD = 0.5
 """Spread of a module's mean activity between studies; within a study it is 1."""
-DISPERSION = 0.25
+DISPERSION = 0.15
 """Median of the negative binomial's dispersion: variance = mean + dispersion * mean^2."""
 
 _BIOLOGY, _STUDY = 0, 1  # streams of the seed, so that adding a study moves no other
@@ -90,8 +90,8 @@ def draw_biology(config: SimulationConfig) -> Biology:
     module_g = np.full(g, -1)
     in_module = rng.permutation(g)[: g // 2]
     module_g[in_module] = np.arange(len(in_module)) % config.n_modules
-    # Three genes in ten fall when their module rises, so that no module is merely "more RNA".
-    sign_g = np.where(rng.random(g) < 0.3, -1.0, 1.0)
+    # Half of a module's genes fall when it rises, so that no module is merely "more RNA".
+    sign_g = np.where(rng.random(g) < 0.5, -1.0, 1.0)
     loading_g = np.where(module_g >= 0, sign_g * rng.uniform(*LOADING_LOG2, size=g), 0.0)
     tissue_log2_tg = rng.normal(0, 1.5, g) + rng.normal(0, TISSUE_SD_LOG2, (config.n_tissues, g))
     silent_tg = (rng.random((config.n_tissues, g)) < 0.1) & (module_g < 0)
@@ -139,7 +139,7 @@ def study_designs(config: SimulationConfig) -> list[StudyDesign]:
                 project,
                 number % config.n_tissues,
                 "bulk",
-                config.task_samples,
+                config.test_samples if project == task.test else config.task_samples,
                 modules_of[task.name],
                 groups,
                 config.effect,

@@ -16,7 +16,7 @@ from rnalearner.guide.apply import GuidedStep
 from rnalearner.guide.scaling import Guide
 from rnalearner.model.encoder import ExpressionEncoder
 from rnalearner.model.heads import SampleClassifier, seeded_classifier
-from rnalearner.pretrain.schedule import warm_restarts
+from rnalearner.pretrain.schedule import learning_rate
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def finetune(
     The encoder passed in is not changed. `seed` chooses the head and the order of the samples.
     """
     device = device or torch.device("cpu")
-    head = seeded_classifier(encoder.config.dim, encoder.n_genes, config.head, seed)
+    head = seeded_classifier(encoder.gene_vectors_gd, config.head, seed)
     model = FewShotModel(deepcopy(encoder), head, config).to(device).train()
     data = {s: LabelledTokens(d.tokens_ng.to(device), d.y_n.to(device)) for s, d in data.items()}
     below = _Below(model, data, config.prefix_cache_mb)
@@ -104,8 +104,11 @@ def finetune(
     best_loss, best = float("inf"), None
     for epoch in range(1, config.epochs + 1):
         for rows in _batches(len(train.y_n), config.batch_size, generator):
-            rate = config.learning_rate * warm_restarts(
-                epoch - 1, period=config.restart_epochs, mult=config.restart_mult
+            rate = learning_rate(
+                epoch - 1,
+                config.learning_rate,
+                first_period=config.restart_epochs,
+                period_mult=config.restart_mult,
             )
             for group in optimizer.param_groups:
                 group["lr"] = rate

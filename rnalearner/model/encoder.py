@@ -4,7 +4,7 @@ Shapes: n samples, g genes, l = g + 1 positions, d model width. The last positio
 """
 
 import torch
-from performer_pytorch import Performer
+from performer_pytorch import FastAttention, Performer
 from torch import Tensor, nn
 
 from rnalearner.config import ModelConfig
@@ -96,7 +96,7 @@ class ExpressionEncoder(nn.Module):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             for module in self.modules():
-                if hasattr(module, "redraw_projection_matrix"):
+                if isinstance(module, FastAttention):
                     module.projection_matrix.copy_(module.create_projection())
 
 

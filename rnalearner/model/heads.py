@@ -33,15 +33,24 @@ class MaskedBinHead(nn.Module):
 class SampleClassifier(nn.Module):
     """Logits of the groups from a sample's hidden states.
 
-    pool: the mean over measured positions, then one linear map. conv: scBERT's head, one number a
-    position by a 1 x d convolution, then 512, 128 and the classes, with ReLU between.
+    gene_pool: the mean over measured genes of (gene vector x hidden state), then one linear map: a
+    linear classifier on every gene's hidden state whose weights are a linear function of the gene's
+    vector, so that co-expressed genes vote together. conv: scBERT's head, one number a position by
+    a 1 x d convolution, then 512, 128 and the classes, with ReLU between.
     """
 
-    def __init__(self, dim: int, n_genes: int, n_classes: int = 2, kind: Literal["pool", "conv"] = "pool"):
+    gene_vectors_gd: Tensor
+
+    def __init__(
+        self, gene_vectors_gd: Tensor, kind: Literal["gene_pool", "conv"] = "gene_pool", n_classes: int = 2
+    ) -> None:
         super().__init__()
         self.kind = kind
-        if kind == "pool":
-            self.layers = nn.Sequential(nn.Linear(dim, n_classes))
+        n_genes, dim = gene_vectors_gd.shape
+        # The encoder's own: not a second copy in this head's state.
+        self.register_buffer("gene_vectors_gd", gene_vectors_gd, persistent=False)
+        if kind == "gene_pool":
+            self.layers = nn.Sequential(nn.Linear(dim * dim, n_classes))
         else:
             self.squeeze = nn.Linear(dim, 1)
             self.layers = nn.Sequential(
@@ -53,25 +62,20 @@ class SampleClassifier(nn.Module):
             )
 
     def features(self, hidden_nld: Tensor, measured_nl: Tensor) -> Tensor:
-        """A sample's features before the last layers: n x d (pool) or n x l (conv)."""
+        """A sample's features before the last layers: n x d*d (gene_pool) or n x l (conv)."""
         if self.kind == "conv":
             return self.squeeze(hidden_nld).squeeze(-1) * measured_nl
-        weight_nl = measured_nl.to(hidden_nld.dtype)
-        total_nd = torch.einsum("nld,nl->nd", hidden_nld, weight_nl)
-        return total_nd / weight_nl.sum(1, keepdim=True)
-
-    def forward(self, hidden_nld: Tensor, measured_nl: Tensor, centre_f: Tensor | None = None) -> Tensor:
-        """Logits n x c; `centre_f`, a dataset's mean features, is subtracted where given."""
-        features_nf = self.features(hidden_nld, measured_nl)
-        if centre_f is not None:
-            features_nf = features_nf - centre_f
-        return self.layers(features_nf)
+        measured_ng = measured_nl[:, :-1]  # the extra position is no gene
+        weight_ng = (measured_ng / measured_ng.sum(1, keepdim=True)).to(hidden_nld.dtype)
+        weighted_ngd = hidden_nld[:, :-1] * weight_ng[..., None]
+        vectors_dg = self.gene_vectors_gd.T.to(hidden_nld.dtype)
+        return (vectors_dg @ weighted_ngd).flatten(1)
 
 
 def seeded_classifier(
-    dim: int, n_genes: int, kind: Literal["pool", "conv"], seed: int, n_classes: int = 2
+    gene_vectors_gd: Tensor, kind: Literal["gene_pool", "conv"], seed: int, n_classes: int = 2
 ) -> SampleClassifier:
     """A new head whose first weights depend on `seed` alone."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return SampleClassifier(dim, n_genes, n_classes, kind)
+        return SampleClassifier(gene_vectors_gd, kind, n_classes)

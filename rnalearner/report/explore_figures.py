@@ -39,20 +39,16 @@ def drawn_rows(n_samples: int, share: float, rng: np.random.Generator) -> np.nda
     return np.sort(rng.choice(n_samples, n_drawn, replace=False))
 
 
-def draw_pair_plots(
-    raw_nk: np.ndarray, preprocessed_nk: np.ndarray, obs: pd.DataFrame, folder: Path
-) -> list[Path]:
-    """`pca_by_modality.png` and `pca_by_study.png`: every pair of components, raw beside preprocessed.
+def draw_pair_plot(
+    raw_nk: np.ndarray, preprocessed_nk: np.ndarray, obs: pd.DataFrame, column: str, folder: Path
+) -> Path:
+    """`pca_by_<column>.png`: every pair of components, raw beside preprocessed, coloured by `column`.
 
     `raw_nk`, `preprocessed_nk`: scores of the same samples as the rows of `obs`.
     """
-    paths = []
-    for column in ("modality", "study"):
-        groups_n = obs[column].astype(str).to_numpy()
-        path = folder / f"pca_by_{column}.png"
-        _save(_pair_figure(raw_nk, preprocessed_nk, groups_n, column), path)
-        paths.append(path)
-    return paths
+    path = folder / f"pca_by_{column}.png"
+    _save(_pair_figure(raw_nk, preprocessed_nk, obs[column].astype(str).to_numpy(), column), path)
+    return path
 
 
 def umap_positions(scores_nk: np.ndarray, seed: int) -> np.ndarray:

@@ -125,8 +125,8 @@ def pretraining_figure(pretrain: pd.DataFrame) -> Figure:
     for axis, name in ((loss, "valid_loss"), (accuracy, "valid_accuracy")):
         axis.plot(step, pretrain[name], color=BLUE, marker=marker, markersize=3, label="encoder, held out")
     trivial = (
-        ("marginal_loss", "commonest_accuracy", "always the commonest bin", AMBER, (0, (1, 1.5))),
-        ("gene_histogram_loss", "gene_mode_accuracy", "each gene's own bins", VERMILION, (0, (6, 2))),
+        ("commonest_loss", "commonest_accuracy", "always the commonest bin", AMBER, (0, (1, 1.5))),
+        ("mode_loss", "mode_accuracy", "each gene's own bins", VERMILION, (0, (6, 2))),
     )
     for loss_name, accuracy_name, label, colour, dash in trivial:
         for axis, name in ((loss, loss_name), (accuracy, accuracy_name)):

@@ -18,8 +18,8 @@ SCHEMAS = {
     "predictions": "task arm seed split sample subject study y probability unseen_subject",
     "linear": "task arm centred test_accuracy test_auroc test_brier",
     "linear_predictions": "task arm centred sample subject y score probability unseen_subject",
-    "pretrain": "step train_loss valid_loss valid_accuracy commonest_accuracy gene_mode_accuracy "
-    "marginal_loss gene_histogram_loss learning_rate",
+    "pretrain": "step train_loss valid_loss valid_accuracy commonest_accuracy mode_accuracy "
+    "commonest_loss mode_loss learning_rate",
     "scouts": "scout_id name n_train n_held epochs steps accuracy loss converged moved failed",
 }
 TEXT = ("task", "arm", "split", "sample", "subject", "study", "name")

@@ -39,7 +39,7 @@ def write_report(
     pictures: Sequence[tuple[Path, str]] | None = None,
     values: pd.DataFrame | None = None,
 ) -> Path:
-    """Write report.html, summary.json and, after Phase III, predictions.h5ad; return the page's path.
+    """Write index.html, summary.json and, after Phase III, predictions.h5ad; return the page's path.
 
     Everything is read from the run's folder; a phase that has not run is said to be missing. `leaks`
     come on top of those that the phases tell of. `pictures`, (file, caption), stand for those of
@@ -56,7 +56,7 @@ def write_report(
     pictures = exploration_pictures(layout) if pictures is None else pictures
     guide = Guide.load(layout.guide).values if layout.guide.exists() else None
     page = render(config, summary, tables, read_json(layout.ingest_report), pictures, guide)
-    target = layout.report / "report.html"
+    target = layout.report / "index.html"
     write_text(target, page)
     return target
 

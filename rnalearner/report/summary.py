@@ -106,7 +106,7 @@ def _pretraining(pretrain: pd.DataFrame | None) -> dict[str, Any] | None:
         "valid_accuracy": encoder["accuracy"],
         "valid_loss": encoder["loss"],
         "commonest_accuracy": commonest["accuracy"],
-        "marginal_loss": commonest["loss"],
-        "gene_mode_accuracy": gene_mode["accuracy"],
-        "gene_histogram_loss": gene_mode["loss"],
+        "commonest_loss": commonest["loss"],
+        "mode_accuracy": gene_mode["accuracy"],
+        "mode_loss": gene_mode["loss"],
     }

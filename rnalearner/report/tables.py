@@ -49,8 +49,8 @@ def masked_table(pretrain: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         [
             (f"encoder, step {int(best['step'])}", best["valid_accuracy"], best["valid_loss"]),
-            ("always the commonest bin", best["commonest_accuracy"], best["marginal_loss"]),
-            ("each gene's own commonest bin", best["gene_mode_accuracy"], best["gene_histogram_loss"]),
+            ("always the commonest bin", best["commonest_accuracy"], best["commonest_loss"]),
+            ("each gene's own commonest bin", best["mode_accuracy"], best["mode_loss"]),
         ],
         columns=["predictor", "accuracy", "loss"],
     )

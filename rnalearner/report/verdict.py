@@ -19,12 +19,12 @@ def verdict(summary: Mapping[str, Any]) -> list[str]:
 def _pretraining(scores: Mapping[str, Any] | None) -> str:
     if scores is None or scores["valid_loss"] is None:
         return "Pretraining: there are no masked scores in this run, so nothing can be said of it."
-    trivial = [scores["marginal_loss"], scores["gene_histogram_loss"]]
+    trivial = [scores["commonest_loss"], scores["mode_loss"]]
     told = (
         f"masked bins of held-out samples are predicted right {_percent(scores['valid_accuracy'])} of the "
         f"time at loss {_number(scores['valid_loss'])}; always the commonest bin gets "
         f"{_percent(scores['commonest_accuracy'])} ({_number(trivial[0])}), each gene's own commonest bin "
-        f"{_percent(scores['gene_mode_accuracy'])} ({_number(trivial[1])})"
+        f"{_percent(scores['mode_accuracy'])} ({_number(trivial[1])})"
     )
     known = [loss for loss in trivial if loss is not None]
     if not known:

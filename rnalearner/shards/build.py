@@ -44,7 +44,7 @@ def build_shards(
                 )
             kept = samples[keep_n]
             if kept.n_obs:
-                writer.add(gene_set.align(kept), kept.obs.rename_axis("sample_id").reset_index(drop=False))
+                writer.add(gene_set.align(kept), kept.obs)
             reports.append(
                 {
                     "study": study,

@@ -12,7 +12,13 @@ from rnalearner.counts.simulate import simulate, simulated_studies
 from rnalearner.counts.simulated_biology import simulated_tasks, task_modules, true_modules
 
 SMALL = SimulationConfig(
-    n_genes=60, n_modules=4, n_studies=8, samples_per_study=6, single_cell_share=0.25, task_samples=6
+    n_genes=60,
+    n_modules=4,
+    n_studies=8,
+    samples_per_study=6,
+    single_cell_share=0.25,
+    task_samples=6,
+    test_samples=10,
 )
 
 
@@ -48,7 +54,7 @@ def test_files_look_like_those_of_recount3(mirror):
         assert text.startswith("rail_id\texternal_id\tstudy\t")
         assert len(text.splitlines()) == 1 + SMALL.task_samples
     listed = gzip.decompress(sample_list_file(mirror).read_bytes()).decode().splitlines()
-    assert len(listed) == 1 + 8 * 6 + 9 * 6
+    assert len(listed) == 1 + 8 * 6 + 6 * 6 + 3 * 10
 
 
 def test_the_same_seed_writes_the_same_bytes_and_another_seed_does_not(mirror, tmp_path):

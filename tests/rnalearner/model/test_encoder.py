@@ -87,7 +87,7 @@ def test_a_stored_encoder_comes_back_the_same(encoder, tokens_ng, tmp_path):
 
 def test_a_checkpoint_of_another_gene_set_is_refused(encoder, tmp_path):
     save_encoder(tmp_path / "c", encoder, identity(MODEL, BINS, GENES))
-    other = GeneSet(GENES.ids[:-1] + ("ENSMUSG99999999999",))
+    other = GeneSet((*GENES.ids[:-1], "ENSMUSG99999999999"))
     with pytest.raises(CheckpointError, match="gene set"):
         load_encoder(tmp_path / "c", MODEL, BINS, other)
 
@@ -116,16 +116,28 @@ def test_an_untrained_masked_bin_head_is_the_genes_own_histogram():
     torch.testing.assert_close(logits_mb, prior_gb[[4, 4, 9]])
 
 
-def test_a_pooled_sample_ignores_unmeasured_positions():
-    head = SampleClassifier(16, 20)
+def test_a_pooled_sample_ignores_unmeasured_genes():
+    head = SampleClassifier(torch.randn(20, 16))
     hidden_nld = torch.randn(2, 21, 16)
     measured_nl = torch.ones(2, 21, dtype=torch.bool)
     measured_nl[:, 5] = False
     changed = hidden_nld.clone()
     changed[:, 5] = 100.0
-    torch.testing.assert_close(head(hidden_nld, measured_nl), head(changed, measured_nl))
+    same = head.features(hidden_nld, measured_nl), head.features(changed, measured_nl)
+    torch.testing.assert_close(*same)
+
+
+def test_pooling_by_gene_is_a_linear_classifier_whose_weights_follow_the_gene_vectors():
+    vectors_gd = torch.randn(20, 16)
+    head = SampleClassifier(vectors_gd)
+    hidden_nld, measured_nl = torch.randn(2, 21, 16), torch.ones(2, 21, dtype=torch.bool)
+    logits_nc = head.layers(head.features(hidden_nld, measured_nl))
+    weight_ckd = head.layers[0].weight.view(2, 16, 16)
+    by_gene_cgd = torch.einsum("ckd,gk->cgd", weight_ckd, vectors_gd) / 20
+    expected_nc = torch.einsum("cgd,ngd->nc", by_gene_cgd, hidden_nld[:, :-1]) + head.layers[0].bias
+    torch.testing.assert_close(logits_nc, expected_nc, rtol=1e-4, atol=1e-4)
 
 
 def test_heads_from_one_seed_are_equal():
-    a, b = (seeded_classifier(16, 20, "conv", seed=3) for _ in range(2))
+    a, b = (seeded_classifier(torch.ones(20, 16), "conv", seed=3) for _ in range(2))
     assert all(torch.equal(x, y) for x, y in zip(a.parameters(), b.parameters(), strict=True))

@@ -67,9 +67,9 @@ def pretrain() -> pd.DataFrame:
             "valid_loss": 2.2 * np.exp(-steps / 150) + 0.9 + 0.0004 * steps,
             "valid_accuracy": 0.62 - 0.5 * np.exp(-steps / 120),
             "commonest_accuracy": 0.31,
-            "gene_mode_accuracy": 0.55,
-            "marginal_loss": 2.1,
-            "gene_histogram_loss": 1.3,
+            "mode_accuracy": 0.55,
+            "commonest_loss": 2.1,
+            "mode_loss": 1.3,
             "learning_rate": 1e-3,
         }
     )

@@ -4,7 +4,7 @@ import pytest
 from PIL import Image
 
 from rnalearner.report.explore_figures import (
-    draw_pair_plots,
+    draw_pair_plot,
     draw_sample_clusters,
     drawn_rows,
     group_colours,
@@ -57,7 +57,8 @@ def test_pair_plots_show_both_modalities_and_stay_small(tmp_path):
         {"modality": ["bulk"] * 150 + ["single-cell"] * 50, "study": [f"S{i % 12}" for i in range(200)]}
     )
     scores_nk = rng.normal(size=(200, 10)) + 4 * (obs[["modality"]] == "bulk").to_numpy()
-    paths = draw_pair_plots(1e6 * scores_nk, scores_nk, obs, tmp_path / "figures")
+    folder = tmp_path / "figures"
+    paths = [draw_pair_plot(1e6 * scores_nk, scores_nk, obs, c, folder) for c in ("modality", "study")]
     assert [path.name for path in paths] == ["pca_by_modality.png", "pca_by_study.png"]
     assert all(path.stat().st_size < 300_000 for path in paths)
     by_modality, by_study = map(colours_of, paths)
@@ -72,7 +73,7 @@ def test_pair_plots_show_both_modalities_and_stay_small(tmp_path):
 def test_every_named_study_keeps_its_own_colour_in_the_picture(tmp_path):
     obs = pd.DataFrame({"modality": ["bulk"] * 200, "study": [f"S{i % 20:02d}" for i in range(200)]})
     scores_nk = np.random.default_rng(0).normal(size=(200, 10))
-    path = draw_pair_plots(scores_nk, scores_nk, obs, tmp_path)[1]
+    path = draw_pair_plot(scores_nk, scores_nk, obs, "study", tmp_path)
     colours = colours_of(path)
     for colour in group_colours(obs["study"]).values():
         assert near(colours, tuple(bytes.fromhex(colour[1:]))) > 20
@@ -82,7 +83,7 @@ def test_the_two_halves_show_the_two_sets_of_scores(tmp_path):
     obs = pd.DataFrame({"modality": ["bulk"] * 60, "study": ["S"] * 60})
     spread_nk = np.random.default_rng(0).normal(size=(60, 4))
     point_nk = np.zeros((60, 4))  # a component without spread is drawn all the same
-    path = draw_pair_plots(spread_nk, point_nk, obs, tmp_path)[0]
+    path = draw_pair_plot(spread_nk, point_nk, obs, "modality", tmp_path)
     blue = np.abs(pixels_of(path).astype(int) - BLUE).max(axis=2) < 90
     middle = blue.shape[1] // 2
     assert blue[:, :middle].sum() > 1.5 * blue[:, middle:].sum()
@@ -91,7 +92,7 @@ def test_the_two_halves_show_the_two_sets_of_scores(tmp_path):
 def test_few_components_and_few_samples_are_drawn(tmp_path):
     obs = pd.DataFrame({"modality": ["bulk"] * 3, "study": list("ABC")})
     scores_nk = np.random.default_rng(0).normal(size=(3, 2))
-    assert all(path.exists() for path in draw_pair_plots(scores_nk, scores_nk, obs, tmp_path))
+    assert draw_pair_plot(scores_nk, scores_nk, obs, "study", tmp_path).exists()
 
 
 def test_a_map_of_sample_clusters_for_every_k(tmp_path):

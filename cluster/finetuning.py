@@ -1,0 +1,174 @@
+"""Phase III on Ray: every task x arm x seed is a Ray task; bounded in flight, results as they come."""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import ray
+import torch
+
+from cluster.resources import finetune_resources, use_gpu
+from rnalearner.config import RunConfig
+from rnalearner.errors import ClusterError, RnalearnerError
+from rnalearner.finetune.fewshot import FewShotTask
+from rnalearner.finetune.train import FinetuneResult, LabelledTokens, finetune
+from rnalearner.guide.scaling import Guide
+from rnalearner.layout import RunLayout
+from rnalearner.linear.scores import accuracy, auroc, brier
+from rnalearner.model.build import identity, load_encoder, new_encoder
+from rnalearner.model.encoder import ExpressionEncoder, random_gene_vectors
+from rnalearner.shards.read import ShardStore
+
+OnRun = Callable[[int, int, str], None]
+Tables = dict[str, pd.DataFrame]
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One task, arm and seed."""
+
+    task: FewShotTask
+    arm: str
+    seed: int
+
+    def __str__(self) -> str:
+        return f"{self.task.config.name}, {self.arm}, seed {self.seed}"
+
+
+def run_finetuning(
+    layout: RunLayout, config: RunConfig, tasks: Sequence[FewShotTask], on_run: OnRun
+) -> Tables:
+    """Fine-tune every arm on every task inside an open Ray session.
+
+    Returns the tables runs, curves and predictions (columns in rnalearner.report.inputs). Raises
+    the run's own error where it is the user's to mend, ClusterError where Ray lost it.
+    """
+    layout = RunLayout(layout.root.resolve())
+    waiting = deque(
+        _Run(task, arm, seed)
+        for task in tasks
+        for arm in config.finetune.arms
+        for seed in range(config.finetune.seeds)
+    )
+    resources = finetune_resources(config.ray, config.finetune.in_flight)
+    threads = max(1, int(resources["num_cpus"]))
+    remote = ray.remote(max_retries=2, **resources)(_finetune)
+    flying: dict[ray.ObjectRef, _Run] = {}
+    rows: dict[str, list[dict[str, Any]]] = {"runs": [], "curves": [], "predictions": []}
+    total, done = len(waiting), 0
+    try:
+        while waiting or flying:
+            while waiting and len(flying) < config.finetune.in_flight:
+                run = waiting.popleft()
+                flying[remote.remote(layout, config, run, threads, use_gpu(config.ray))] = run
+            for ref in ray.wait(list(flying), num_returns=1)[0]:
+                run = flying.pop(ref)
+                for name, found in _result(ref, run).items():
+                    rows[name] += found
+                done += 1
+                on_run(done, total, str(run))
+    finally:
+        for ref in flying:
+            ray.cancel(ref)
+    order = ["task", "arm", "seed"]
+    return {name: pd.DataFrame(found).sort_values(order, kind="stable") for name, found in rows.items()}
+
+
+def _result(ref: "ray.ObjectRef", run: _Run) -> dict[str, list[dict[str, Any]]]:
+    try:
+        return ray.get(ref)
+    except ray.exceptions.RayTaskError as error:
+        if isinstance(error.cause, RnalearnerError):
+            raise error.cause from None
+        raise
+    except ray.exceptions.RayError as error:
+        raise ClusterError(run, f"was lost ({error})", "run `rnalearner finetune` again") from error
+
+
+def _finetune(
+    layout: RunLayout, config: RunConfig, run: _Run, threads: int, on_gpu: bool
+) -> dict[str, list[dict[str, Any]]]:
+    """The body of a Ray task: rows of the three tables."""
+    torch.set_num_threads(threads)
+    begun = time.monotonic()
+    store = ShardStore.open(layout.shards)
+    data = {
+        split: LabelledTokens(torch.from_numpy(store.tokens(d.rows)), torch.from_numpy(d.y_n))
+        for split, d in run.task.datasets()
+    }
+    guide = None
+    if run.arm == "guided":
+        guide = Guide.load(layout.guide, identity(config.model, store.preprocessing, store.gene_set))
+    seed = config.finetune.seed + run.seed
+    result = finetune(
+        arm_encoder(layout, config, store, run.arm, seed),
+        data,
+        config.finetune,
+        seed,
+        guide,
+        torch.device("cuda" if on_gpu else "cpu"),
+    )
+    return _rows(run, result, time.monotonic() - begun)
+
+
+def arm_encoder(
+    layout: RunLayout, config: RunConfig, store: ShardStore, arm: str, seed: int
+) -> ExpressionEncoder:
+    """The encoder that an arm starts from; random ones differ from seed to seed."""
+    encoder, _ = load_encoder(layout.base_checkpoint, config.model, store.preprocessing, store.gene_set)
+    if arm in ("pretrained", "guided"):
+        return encoder
+    vectors_gd = encoder.gene_vectors_gd
+    if arm == "none":
+        generator = torch.Generator().manual_seed(seed)
+        vectors_gd = random_gene_vectors(len(store.gene_set), config.model.dim, generator)
+    return new_encoder(config.model, store.preprocessing, vectors_gd, seed)
+
+
+def _rows(run: _Run, result: FinetuneResult, seconds: float) -> dict[str, list[dict[str, Any]]]:
+    named = {"task": run.task.config.name, "arm": run.arm, "seed": run.seed}
+    right = {
+        split: accuracy(dataset.y_n, result.probability[split] > 0.5)
+        for split, dataset in run.task.datasets()
+    }
+    y_n, probability_n = run.task.test.y_n, result.probability["test"]
+    scores = {
+        "epoch_scored": result.epoch_scored,
+        "train_accuracy": right["train"],
+        "validation_accuracy": right["validation"],
+        "test_accuracy": right["test"],
+        "test_auroc": auroc(y_n, probability_n),
+        "test_brier": brier(y_n, probability_n),
+        "test_loss": _cross_entropy(y_n, probability_n),
+        "seconds": round(seconds, 3),
+    }
+    return {
+        "runs": [named | scores],
+        "curves": [named | point for point in result.curves],
+        "predictions": [named | row for row in _predictions(run.task, result)],
+    }
+
+
+def _predictions(task: FewShotTask, result: FinetuneResult) -> Iterator[dict[str, Any]]:
+    for split, dataset in task.datasets():
+        unseen_n = task.unseen_n if split == "test" else np.zeros(len(dataset.y_n), dtype=bool)
+        for i, sample in enumerate(dataset.samples):
+            yield {
+                "split": split,
+                "sample": sample,
+                "subject": dataset.subjects[i],
+                "study": dataset.study,
+                "y": int(dataset.y_n[i]),
+                "probability": float(result.probability[split][i]),
+                "unseen_subject": bool(unseen_n[i]),
+            }
+
+
+def _cross_entropy(y_n: np.ndarray, probability_n: np.ndarray) -> float:
+    """Mean of -log p of the true group, nats; a p of 0 counts as 1e-12."""
+    p_true_n = np.where(y_n == 1, probability_n, 1 - probability_n)
+    return float(-np.log(np.clip(p_true_n, 1e-12, None)).mean())

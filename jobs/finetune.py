@@ -1,0 +1,64 @@
+"""Phase III, and the linear arms beside it."""
+
+from typing import TYPE_CHECKING
+
+from jobs.phase import Figures, Progress
+from rnalearner.config import RunConfig
+from rnalearner.layout import RunLayout
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from rnalearner.finetune.fewshot import FewShotTask
+    from rnalearner.shards.read import ShardStore
+
+
+def finetune(config: RunConfig, layout: RunLayout, progress: Progress) -> Figures:
+    """Every task x arm x seed on Ray; tables of runs, curves, predictions and linear arms."""
+    import pandas as pd
+
+    from cluster.finetuning import run_finetuning
+    from cluster.local import ray_session
+    from rnalearner.errors import LeakError, RecipeError
+    from rnalearner.finetune.fewshot import fewshot_task, find_leaks
+    from rnalearner.publish import publish_file
+    from rnalearner.shards.read import ShardStore
+
+    if not config.tasks:
+        raise RecipeError("recipe", "there is no task to learn", "add a [[tasks]] table")
+    store = ShardStore.open(layout.shards)
+    tasks = [fewshot_task(store, task) for task in config.tasks]
+    leaks = [leak for task in tasks for leak in find_leaks(store, task)]
+    if leaks and not config.data.allow_leak:
+        raise LeakError("tasks", leaks[0], "use other sets, or set data.allow_leak and report it")
+    with ray_session(config.ray):
+        tables = run_finetuning(
+            layout, config, tasks, lambda done, total, note: progress("finetune", done, total, note)
+        )
+    linear = [_linear(store, task) for task in tasks]
+    tables["linear"] = pd.concat([scores for scores, _ in linear])
+    tables["linear_predictions"] = pd.concat([predictions for _, predictions in linear])
+    for name, table in tables.items():
+        with publish_file(layout.finetune(name)) as temporary:
+            table.to_csv(temporary, index=False)
+    return {"runs": len(tables["runs"]), "leaks": leaks}
+
+
+def _linear(store: "ShardStore", task: "FewShotTask") -> "tuple[pd.DataFrame, pd.DataFrame]":
+    """The linear arms on the same samples, on log2 CPM whatever the model's scale."""
+    import pandas as pd
+
+    from rnalearner.linear.rivals import score_rivals
+    from rnalearner.preprocessing.normalize import log2p1_cpm
+
+    test = pd.DataFrame(
+        {"sample": task.test.samples, "subject": task.test.subjects, "unseen_subject": task.unseen_n}
+    )
+    return score_rivals(
+        task.config.name,
+        log2p1_cpm(*store.counts(task.train.rows)),
+        task.train.y_n,
+        log2p1_cpm(*store.counts(task.test.rows)),
+        task.test.y_n,
+        test,
+    )

@@ -1,0 +1,36 @@
+"""Phase I."""
+
+from jobs.phase import Figures, Progress
+from rnalearner.config import RunConfig
+from rnalearner.layout import RunLayout
+
+
+def pretrain(config: RunConfig, layout: RunLayout, progress: Progress) -> Figures:
+    """Masked-bin pretraining on the corpus, by Ray Train; studies are held out for validation."""
+    import json
+
+    from cluster.local import ray_session
+    from cluster.pretraining import run_pretraining
+    from rnalearner.model.gene2vec import GeneVectors
+    from rnalearner.pretrain.split import split_studies
+    from rnalearner.shards.corpus import corpus_rows
+    from rnalearner.shards.read import ShardStore
+
+    store = ShardStore.open(layout.shards)
+    vectors = GeneVectors.load(layout.gene_vectors, store.gene_set, config.model.dim)
+    rows = corpus_rows(store.obs, config.tasks).rows
+    train, valid = split_studies(store.obs, rows, config.pretrain.validation_share, config.pretrain.seed)
+    started = json.loads((layout.phase("pretrain") / "started.json").read_text())
+    with ray_session(config.ray):
+        result = run_pretraining(
+            layout,
+            config,
+            train,
+            valid,
+            vectors.vectors_gd,
+            started["fingerprint"],
+            lambda step, total, figures: progress(
+                "pretrain", step, total, f"masked loss {figures['train_loss']:.3f}"
+            ),
+        )
+    return result.figures | {"train_samples": len(train), "validation_samples": len(valid)}
