@@ -47,7 +47,6 @@ def run_finetuning(
     Returns the tables runs, curves and predictions (columns in rnalearner.report.inputs). Raises
     the run's own error where it is the user's to mend, ClusterError where Ray lost it.
     """
-    layout = RunLayout(layout.root.resolve())
     waiting = deque(
         _Run(task, arm, seed)
         for task in tasks

@@ -85,7 +85,8 @@ def _run(verb: str, recipe: Path | None, words: list[str], out: Path | None, as_
     if recipe is None and out is not None and RunLayout(out).recipe.exists():
         recipe = RunLayout(out).recipe
     config = load_recipe(recipe, parse_options(words))
-    layout = RunLayout(out or Path("runs") / config.name)
+    # Workers run in folders of their own.
+    layout = RunLayout((out or Path("runs") / config.name).resolve())
 
     from jobs.progress import shown_progress
     from jobs.run import run_verb

@@ -15,7 +15,8 @@ from rnalearner.config import FinetuneConfig
 from rnalearner.guide.apply import GuidedStep
 from rnalearner.guide.scaling import Guide
 from rnalearner.model.encoder import ExpressionEncoder
-from rnalearner.model.heads import SampleClassifier, seeded_classifier
+from rnalearner.model.heads import SampleClassifier, feature_unit, seeded_classifier
+from rnalearner.model.prefix import FrozenPrefix, autocast
 from rnalearner.pretrain.schedule import learning_rate
 
 
@@ -41,6 +42,8 @@ class FinetuneResult:
 class FewShotModel(nn.Module):
     """An encoder cut at its first trained block, with a classifier on top."""
 
+    unit: Tensor
+
     def __init__(self, encoder: ExpressionEncoder, head: SampleClassifier, config: FinetuneConfig) -> None:
         super().__init__()
         self.encoder, self.head = encoder, head
@@ -51,31 +54,21 @@ class FewShotModel(nn.Module):
         for name, parameter in encoder.named_parameters():
             parameter.requires_grad_(name in trained)
 
-    def below(self, tokens_ng: Tensor) -> Tensor:
-        """The hidden state under the first trained block: constant when there is a frozen part."""
-        return self.encoder.prefix(tokens_ng, self.first)
-
-    def features(self, hidden_nld: Tensor, tokens_ng: Tensor) -> Tensor:
+    def features(self, hidden_nld: Tensor, measured_nl: Tensor) -> Tensor:
         """The head's features n x f; centred by the batch's own mean where cohorts are centred."""
-        measured_nl = self.encoder.measured(tokens_ng)
-        features_nf = self.head.features(
-            self.encoder.suffix(hidden_nld, measured_nl, self.first), measured_nl
-        )
+        with autocast(hidden_nld.device):
+            hidden_nld = self.encoder.suffix(hidden_nld, measured_nl, self.first)
+        features_nf = self.head.features(hidden_nld.float(), measured_nl)
         return features_nf - features_nf.mean(0) if self.centring else features_nf
 
-    def forward(self, hidden_nld: Tensor, tokens_ng: Tensor) -> Tensor:
-        """Logits n x 2."""
-        return self.head.layers(self.features(hidden_nld, tokens_ng) / self.unit)
+    def forward(self, samples: tuple[Tensor, Tensor]) -> Tensor:
+        """Logits n x 2 of samples as FrozenPrefix gives them."""
+        return self.head.layers(self.features(*samples) / self.unit)
 
     @torch.no_grad()
-    def calibrate(self, hidden_nld: Tensor, tokens_ng: Tensor) -> None:
-        """Set the features' unit to their spread over the training samples before training.
-
-        Differences between samples are small beside a position's width; with one unit for every
-        arm the same learning rate means the same to each.
-        """
-        features_nf = self.features(hidden_nld, tokens_ng)
-        self.unit = (features_nf - features_nf.mean(0)).square().mean().sqrt().clamp_min(1e-6)
+    def calibrate(self, samples: tuple[Tensor, Tensor]) -> None:
+        """Set the features' unit by the training samples, before training."""
+        self.unit = feature_unit(self.features(*samples))
 
 
 def finetune(
@@ -92,18 +85,23 @@ def finetune(
     """
     device = device or torch.device("cpu")
     head = seeded_classifier(encoder.gene_vectors_gd, config.head, seed)
-    model = FewShotModel(deepcopy(encoder), head, config).to(device).train()
-    data = {s: LabelledTokens(d.tokens_ng.to(device), d.y_n.to(device)) for s, d in data.items()}
-    below = _Below(model, data, config.prefix_cache_mb)
+    model = FewShotModel(deepcopy(encoder), head, config).to(device)
+    model.eval()  # no dropout in so short a training
+    samples = {
+        split: FrozenPrefix(model.encoder, d.tokens_ng, model.first, config.prefix_cache_mb // len(data))
+        for split, d in data.items()
+    }
+    every = {split: torch.arange(len(d.y_n)) for split, d in data.items()}
+    y_n = {split: d.y_n.to(device) for split, d in data.items()}
     parameters = {n: p for n, p in model.named_parameters() if p.requires_grad}
     optimizer = torch.optim.AdamW(parameters.values(), config.learning_rate, weight_decay=config.weight_decay)
     step = GuidedStep(optimizer, _guided(model, guide), form=config.guide_form)
-    train, generator = data["train"], torch.Generator().manual_seed(seed)
-    model.calibrate(below("train"), train.tokens_ng)
+    generator = torch.Generator().manual_seed(seed)
+    model.calibrate(samples["train"][every["train"]])
     result = FinetuneResult(config.epochs)
     best_loss, best = float("inf"), None
     for epoch in range(1, config.epochs + 1):
-        for rows in _batches(len(train.y_n), config.batch_size, generator):
+        for rows in _batches(len(samples["train"]), config.batch_size, generator):
             rate = learning_rate(
                 epoch - 1,
                 config.learning_rate,
@@ -112,15 +110,13 @@ def finetune(
             )
             for group in optimizer.param_groups:
                 group["lr"] = rate
-            with _autocast(device):
-                logits_nc = model(below("train", rows), train.tokens_ng[rows])
-            loss = nn.functional.cross_entropy(logits_nc.float(), train.y_n[rows])
+            loss = nn.functional.cross_entropy(model(samples["train"][rows]), y_n["train"][rows.to(device)])
             optimizer.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(list(parameters.values()), config.clip_norm)
             step()
         if epoch % config.evaluate_every == 0 or epoch in (1, config.epochs):
-            scores = {s: _score(model, below(s), data[s]) for s in ("train", "validation")}
+            scores = {s: _score(model, samples[s][every[s]], y_n[s]) for s in ("train", "validation")}
             for split, (loss_value, accuracy, _) in scores.items():
                 result.curves.append(
                     {"epoch": epoch, "split": split, "loss": loss_value, "accuracy": accuracy}
@@ -132,31 +128,8 @@ def finetune(
         with torch.no_grad():
             for name, parameter in parameters.items():
                 parameter.copy_(best[name])
-    result.probability = {s: _score(model, below(s), d)[2] for s, d in data.items()}
+    result.probability = {s: _score(model, samples[s][every[s]], y_n[s])[2] for s in data}
     return result
-
-
-class _Below:
-    """Hidden states under the first trained block: kept where nothing below trains and they fit."""
-
-    def __init__(self, model: FewShotModel, data: dict[str, LabelledTokens], cache_mb: int) -> None:
-        self.model, self.data, self.frozen = model, data, model.first > 0
-        encoder = model.encoder
-        n_rows = sum(len(d.y_n) for d in data.values())
-        size_bytes = 4 * n_rows * (encoder.n_genes + 1) * encoder.config.dim
-        self.kept: dict[str, Tensor] = {}
-        if self.frozen and size_bytes <= cache_mb * 2**20:
-            self.kept = {split: self._compute(d.tokens_ng) for split, d in data.items()}
-
-    def __call__(self, split: str, rows: Tensor | None = None) -> Tensor:
-        if split in self.kept:
-            return self.kept[split] if rows is None else self.kept[split][rows]
-        tokens_ng = self.data[split].tokens_ng
-        return self._compute(tokens_ng if rows is None else tokens_ng[rows])
-
-    def _compute(self, tokens_ng: Tensor) -> Tensor:
-        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen), _autocast(tokens_ng.device):
-            return self.model.below(tokens_ng)
 
 
 def _guided(model: FewShotModel, guide: Guide | None) -> dict[nn.Parameter, Tensor]:
@@ -180,18 +153,11 @@ def _batches(n: int, size: int, generator: torch.Generator) -> Iterator[Tensor]:
 
 
 @torch.no_grad()
-def _score(model: FewShotModel, hidden_nld: Tensor, data: LabelledTokens) -> tuple[float, float, np.ndarray]:
+def _score(
+    model: FewShotModel, samples: tuple[Tensor, Tensor], y_n: Tensor
+) -> tuple[float, float, np.ndarray]:
     """Loss, accuracy, and each sample's probability of the positive group."""
-    model.eval()
-    with _autocast(data.y_n.device):
-        logits_nc = model(hidden_nld, data.tokens_ng)
-    model.train()
-    logits_nc = logits_nc.float()
-    loss = nn.functional.cross_entropy(logits_nc, data.y_n).item()
-    accuracy = (logits_nc.argmax(1) == data.y_n).float().mean().item()
+    logits_nc = model(samples)
+    loss = nn.functional.cross_entropy(logits_nc, y_n).item()
+    accuracy = (logits_nc.argmax(1) == y_n).float().mean().item()
     return loss, accuracy, logits_nc.softmax(1)[:, 1].cpu().numpy()
-
-
-def _autocast(device: torch.device) -> torch.autocast:
-    """bf16 on GPUs, float32 elsewhere."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")

@@ -72,6 +72,21 @@ class SampleClassifier(nn.Module):
         return (vectors_dg @ weighted_ngd).flatten(1)
 
 
+STEP_REACH = 300.0
+"""Sum of the absolute features of a typical sample, after `feature_unit`."""
+
+
+def feature_unit(features_nf: Tensor) -> Tensor:
+    """What to divide features by so that one learning rate means the same for every width and arm.
+
+    Samples differ little beside what they share, and Adam moves each weight by about the learning
+    rate: so what a step can change in a logit is the rate times a sample's sum of absolute centred
+    features, which this sets to STEP_REACH.
+    """
+    centred_nf = features_nf - features_nf.mean(0)
+    return (centred_nf.abs().sum(1).mean() / STEP_REACH).clamp_min(1e-12)
+
+
 def seeded_classifier(
     gene_vectors_gd: Tensor, kind: Literal["gene_pool", "conv"], seed: int, n_classes: int = 2
 ) -> SampleClassifier:
