@@ -5,6 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
+import cluster  # noqa: F401 - before any test imports Ray, which reads its environment only once
+
 
 @pytest.fixture(scope="session", autouse=True)
 def home_of_these_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
