@@ -31,21 +31,20 @@ def save_checkpoint(folder: Path, tensors: Mapping[str, torch.Tensor], meta: Map
 
 def load_checkpoint(folder: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     """Read tensors (on the CPU) and `meta`; raises CheckpointError where bytes do not match."""
-    meta = load_meta(folder)
-    if sha256_of(folder / WEIGHTS) != json.loads((folder / MANIFEST).read_text())["sha256"]:
-        raise CheckpointError(folder, "the weights do not match their checksum", "restore or remake it")
+    manifest = _manifest(folder)
     try:
-        return load_file(folder / WEIGHTS), meta
+        if sha256_of(folder / WEIGHTS) != manifest["sha256"]:
+            raise CheckpointError(folder, "the weights do not match their checksum", "restore or remake it")
+        return load_file(folder / WEIGHTS), manifest["meta"]
+    except OSError as error:
+        raise CheckpointError(folder, f"is not a complete checkpoint ({error})", "remake it") from None
     except SafetensorError as error:
         raise CheckpointError(folder, f"the weights cannot be read ({error})", "remake it") from None
 
 
 def load_meta(folder: Path) -> dict[str, Any]:
     """Only `meta`; raises CheckpointError where the manifest is missing or damaged."""
-    try:
-        return dict(json.loads((folder / MANIFEST).read_text())["meta"])
-    except (OSError, ValueError, KeyError) as error:
-        raise CheckpointError(folder, f"is not a complete checkpoint ({error})", "remake it") from None
+    return _manifest(folder)["meta"]
 
 
 def check_same(folder: Path, meta: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
@@ -57,6 +56,14 @@ def check_same(folder: Path, meta: Mapping[str, Any], expected: Mapping[str, Any
                 f"its {key.replace('_', ' ')} is {_short(meta.get(key))}, not {_short(value)}",
                 "use a checkpoint made with the same genes, scale and model, or pretrain again",
             )
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        return {"sha256": manifest["sha256"], "meta": dict(manifest["meta"])}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(folder, f"is not a complete checkpoint ({error})", "remake it") from None
 
 
 def _short(value: Any) -> str:

@@ -40,7 +40,12 @@ def publish_folder(target: Path) -> Iterator[Path]:
         old = target.with_name(f".{uuid.uuid4().hex}.old")
         if target.exists():
             os.replace(target, old)
-        os.replace(temporary, target)
+        try:
+            os.replace(temporary, target)
+        except OSError:
+            if old.exists():
+                os.replace(old, target)
+            raise
         _fsync(target.parent)
         shutil.rmtree(old, ignore_errors=True)
     finally:
