@@ -2,7 +2,8 @@
 
 import tomllib
 from collections.abc import Iterator, Sequence
-from typing import Any, get_origin
+from pathlib import Path
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -58,9 +59,11 @@ def parse_options(words: Sequence[str]) -> dict[str, Any]:
 
 def _value(text: str, field: FieldInfo) -> Any:
     """A number, truth value or list as TOML reads it, else the text; `a,b` where a list is wanted."""
+    wants_list = get_origin(field.annotation) is tuple
+    if not wants_list and {str, Path} & {field.annotation, *get_args(field.annotation)}:
+        return text  # a run may be called 2024
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         value = text
-    wants_list = get_origin(field.annotation) is tuple
     return [part for part in text.split(",") if part] if wants_list and not isinstance(value, list) else value

@@ -26,9 +26,14 @@ def test_a_file_appears_only_when_its_block_ends_well(tmp_path: Path):
 def test_a_failed_write_leaves_the_older_file_and_nothing_beside_it(tmp_path: Path):
     target = tmp_path / "table.csv"
     target.write_text("old")
-    with pytest.raises(RuntimeError), publish_file(target) as temporary:
-        temporary.write_text("hal")
-        raise RuntimeError
+
+    def write() -> None:
+        with publish_file(target) as temporary:
+            temporary.write_text("hal")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        write()
     assert target.read_text() == "old"
     assert names(tmp_path) == ["table.csv"]
 
@@ -53,9 +58,14 @@ def test_a_folder_that_failed_halfway_leaves_the_older_one(tmp_path: Path):
     target = tmp_path / "shards"
     with publish_folder(target) as temporary:
         (temporary / "a").write_text("old")
-    with pytest.raises(KeyboardInterrupt), publish_folder(target) as temporary:
-        (temporary / "a").write_text("new")
-        raise KeyboardInterrupt
+
+    def write() -> None:
+        with publish_folder(target) as temporary:
+            (temporary / "a").write_text("new")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write()
     assert (target / "a").read_text() == "old"
     assert names(tmp_path) == ["shards"]
 

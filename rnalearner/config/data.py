@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from rnalearner.config.section import Section
 
@@ -97,3 +97,10 @@ class TaskConfig(Section):
     """Values of the negative group."""
     truth: Literal["signal", "shuffled", "unknown"] = "unknown"
     """What is known of the answer: `shuffled` labels carry no signal."""
+
+    @model_validator(mode="after")
+    def _two_groups(self) -> "TaskConfig":
+        both = sorted(set(self.positive) & set(self.negative))
+        if both:
+            raise ValueError(f"{both[0]!r} is in both groups of task {self.name}")
+        return self

@@ -67,7 +67,7 @@ def load_recipe(path: Path | None, options: Mapping[str, Any] | None = None) -> 
     Raises RecipeError naming the field, its value and what is allowed.
     """
     where = str(path) if path else "options"
-    values: dict[str, Any] = {}
+    values: Any = {}
     if path is not None:
         try:
             text = path.read_text(encoding="utf-8")
@@ -77,11 +77,17 @@ def load_recipe(path: Path | None, options: Mapping[str, Any] | None = None) -> 
             raise RecipeError(where, "there is no such recipe", "give the path of a TOML file") from None
         except ValueError as error:  # both parsers' errors, and text that is not UTF-8, are ValueErrors
             raise RecipeError(where, f"cannot be parsed ({error})", "mend that line") from None
+        except OSError as error:
+            what = f"cannot be read ({error.strerror})"
+            raise RecipeError(where, what, "give the path of a TOML file") from None
     for dotted, value in (options or {}).items():
         *sections, field = dotted.split(".")
         table = values
         for section in sections:
-            table = table.setdefault(section, {})
+            table = table.setdefault(section, {}) if isinstance(table, dict) else None
+        if not isinstance(table, dict):
+            what = f"{'.'.join(sections) or 'the recipe'} is no table"
+            raise RecipeError(where, what, f"write it as one, with {field} in it")
         table[field] = value
     try:
         return RunConfig.model_validate(values)

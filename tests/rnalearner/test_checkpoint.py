@@ -76,7 +76,9 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path):
     assert caught.value.where == str(tmp_path / "nowhere")
 
 
-@pytest.mark.parametrize("text", ["[]", "3", "null", '{"sha256": "x"}', '{"meta": {}}', '{"meta": 3, "sha256": ""}'])
+@pytest.mark.parametrize(
+    "text", ["[]", "3", "null", '{"sha256": "x"}', '{"meta": {}}', '{"meta": 3, "sha256": ""}']
+)
 def test_a_manifest_of_another_form_is_refused(folder: Path, text: str):
     (folder / MANIFEST).write_text(text)
     for load in (load_checkpoint, load_meta):
