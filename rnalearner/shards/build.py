@@ -8,7 +8,7 @@ from rnalearner.config import RunConfig
 from rnalearner.counts.genes import GeneSet
 from rnalearner.counts.panel import PanelStatistics
 from rnalearner.counts.sources import Source
-from rnalearner.errors import GeneError
+from rnalearner.errors import CountsError, GeneError
 from rnalearner.preprocessing.qc import quality
 from rnalearner.shards.write import ShardWriter
 
@@ -26,6 +26,8 @@ def build_shards(
 
     Without a panel file the corpus' bulk samples outside every task choose the genes, in a first
     pass. Returns the gene set and a report a study: what was read, what was dropped and why.
+    Raises GeneError for a study that measures too little of the panel, CountsError where no sample
+    is kept.
     """
     gene_set = _panel(sources, config, on_study)
     reports: list[StudyReport] = []
@@ -56,8 +58,20 @@ def build_shards(
                     "read": dict(samples.uns.get("read_report", {})),
                 }
             )
+        if not any(report["n_kept"] for report in reports):
+            raise _none_kept(reports)
         on_study(len(studies), len(studies), "done")
     return gene_set, reports
+
+
+def _none_kept(reports: Sequence[StudyReport]) -> CountsError:
+    """Said here: the report of what was dropped is not written where nothing was kept."""
+    first = next((r for r in reports if r["dropped"]), None)
+    if first is None:
+        return CountsError("data", "no study has a sample", "give tables with samples")
+    drop = first["dropped"][0]
+    what = f"no sample was kept; {drop['sample']} of {first['study']} {drop['reason']}"
+    return CountsError("data", what, "check the tables, or lower preprocessing.min_expressed_genes")
 
 
 def _panel(sources: Sequence[Source], config: RunConfig, on_study: OnStudy) -> GeneSet:

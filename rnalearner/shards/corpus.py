@@ -32,9 +32,10 @@ def corpus_rows(obs: pd.DataFrame, tasks: Iterable[TaskConfig]) -> Corpus:
         "shares subjects with a task": shared,
         "single-cell samples": single_cell & ~in_task,
     }
-    left_out = {
-        str(study): reason for reason, rows in reasons.items() for study in obs.loc[rows, "study"].unique()
-    }
+    left_out: dict[str, str] = {}
+    for reason, rows in reasons.items():
+        for study in map(str, obs.loc[rows, "study"].unique()):
+            left_out[study] = f"{left_out[study]}; {reason}" if study in left_out else reason
     chosen = ~(in_task | shared | single_cell)
     studies = tuple(sorted(map(str, obs.loc[chosen, "study"].unique())))
     return Corpus(np.flatnonzero(chosen.to_numpy()), studies, left_out)
