@@ -4,8 +4,10 @@ import hashlib
 import json
 import shutil
 import time
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import rnalearner
@@ -47,13 +49,25 @@ def fingerprint(phase: Phase, phases: dict[str, Phase], config: RunConfig) -> st
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def completed(layout: RunLayout, name: str, expected: str) -> Figures | None:
-    """The marker of a phase that is complete with this fingerprint, else None."""
-    try:
-        marker: Figures = json.loads(layout.marker(name).read_text())
-    except (OSError, ValueError):
+def completed(phase: Phase, phases: dict[str, Phase], config: RunConfig, layout: RunLayout) -> Figures | None:
+    """The marker of a phase that is complete for this recipe, else None.
+
+    So must be all that it builds on, and made no later: a phase that ran again makes the later ones
+    run again.
+    """
+    marker = _read(layout.marker(phase.name))
+    if not isinstance(marker, dict) or marker.get("fingerprint") != fingerprint(phase, phases, config):
         return None
-    return marker if marker.get("fingerprint") == expected else None
+    needs = _needs(phase, phases, config, layout)
+    return marker if None not in needs.values() and marker.get("needs", needs) == needs else None
+
+
+def _needs(
+    phase: Phase, phases: dict[str, Phase], config: RunConfig, layout: RunLayout
+) -> dict[str, str | None]:
+    """Which making of each phase it would build on; None where that is not complete."""
+    markers = {name: completed(phases[name], phases, config, layout) for name in phase.needs}
+    return {name: None if marker is None else marker.get("made", "") for name, marker in markers.items()}
 
 
 def run_phase(
@@ -61,28 +75,38 @@ def run_phase(
 ) -> tuple[Figures, bool]:
     """Run a phase unless it is complete; returns its marker, and whether it ran.
 
-    What an interrupted attempt with the same fingerprint left is kept, so that it can resume; what
-    another recipe left is removed first. The marker is written last.
+    What an interrupted attempt left is kept, so that it can resume; what another recipe left, or
+    was made from what earlier phases had before, is removed first. The marker is written last.
     """
-    expected = fingerprint(phase, phases, config)
-    done = completed(layout, phase.name, expected)
+    done = completed(phase, phases, config, layout)
     if done is not None:
         return done, False
+    needs = _needs(phase, phases, config, layout)
     for name in phase.needs:
-        if completed(layout, name, fingerprint(phases[name], phases, config)) is None:
+        if needs[name] is None:
             what = f"{phase.name} needs {name}, which is not complete for this recipe"
             raise RecipeError(layout.root, what, f"run `rnalearner {name}` or `rnalearner run` first")
+    basis = {"fingerprint": fingerprint(phase, phases, config), "needs": needs}
     started = layout.phase(phase.name) / "started.json"
-    if not started.exists() or json.loads(started.read_text()) != {"fingerprint": expected}:
+    if _read(started) != basis or layout.marker(phase.name).exists():
         shutil.rmtree(layout.phase(phase.name), ignore_errors=True)
-        write_json(started, {"fingerprint": expected})
+        write_json(started, basis)
     begun = time.monotonic()
     figures = phase.work(config, layout, progress)
     marker = {
         "phase": phase.name,
-        "fingerprint": expected,
+        **basis,
+        "made": uuid.uuid4().hex,
         "seconds": round(time.monotonic() - begun, 2),
         "figures": figures,
     }
     write_json(layout.marker(phase.name), marker)
     return marker, True
+
+
+def _read(path: Path) -> object:
+    """A JSON file's value; None where there is none, or only half of one."""
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError):
+        return None
