@@ -7,14 +7,8 @@ from typing import Any
 from rnalearner.config import ScoutingConfig
 from rnalearner.guide.aggregate import mean_movement
 from rnalearner.guide.scaling import Guide, scaled
-from rnalearner.layout import RunLayout
 from rnalearner.scouts.delta import WeightDelta, load_delta
 from rnalearner.scouts.train import ScoutProgress
-
-
-def deltas_folder(layout: RunLayout) -> Path:
-    """Every scout's newest delta."""
-    return layout.phase("scout") / "deltas"
 
 
 def delta_folder(deltas: Path, scout_id: int, attempt: int, seq: int) -> Path:

@@ -7,7 +7,7 @@ from pathlib import Path
 import ray
 import torch
 
-from cluster.guide_actor import delta_folder, deltas_folder
+from cluster.guide_actor import delta_folder
 from rnalearner.checkpoint import WEIGHTS
 from rnalearner.config import RunConfig
 from rnalearner.layout import RunLayout
@@ -30,7 +30,7 @@ class ScoutActor:
     ) -> None:
         """`guide_name`: the guide's actor, by name, because it may be another one after a failure."""
         torch.set_num_threads(n_threads)
-        self.config, self.guide_name, self.deltas = config.scouting, guide_name, deltas_folder(layout)
+        self.config, self.guide_name, self.deltas = config.scouting, guide_name, layout.deltas
         self.device = torch.device("cuda" if use_gpu else "cpu")
         self.store = ShardStore.open(layout.shards)
         self.encoder, _ = load_encoder(

@@ -15,7 +15,7 @@ import ray
 from ray.exceptions import GetTimeoutError, RayError, RayTaskError
 
 from cluster.failure_policy import Decision, Limits, decide
-from cluster.guide_actor import GuideActor, deltas_folder
+from cluster.guide_actor import GuideActor
 from cluster.local import ray_session
 from cluster.resources import guide_resources, scout_resources
 from cluster.scout_actor import ScoutActor
@@ -223,7 +223,7 @@ class _Driver:
         """Ray starts it again after a crash; where Ray has given up, this makes another of its name."""
         options = {"max_restarts": -1, "max_task_retries": -1, "get_if_exists": True}
         actor = ray.remote(GuideActor).options(name=self.guide_name, **options, **guide_resources())
-        return actor.remote(deltas_folder(self.layout))
+        return actor.remote(self.layout.deltas)
 
     def _new_scout(self) -> Any:
         threads, gpu = int(self.resources["num_cpus"]), self.resources["num_gpus"] > 0
@@ -231,7 +231,7 @@ class _Driver:
         return actor.remote(self.layout, self.config, self.guide_name, threads, gpu)
 
     def _record(self, task: ScoutTask) -> Path:
-        return deltas_folder(self.layout) / f"scout-{task.scout_id:05d}" / "result.json"
+        return self.layout.deltas / f"scout-{task.scout_id:05d}" / "result.json"
 
     def _finished(self, task: ScoutTask) -> EpisodeResult | None:
         """How this scout ended in an earlier, interrupted run from the same base checkpoint."""

@@ -72,6 +72,11 @@ class RunLayout:
         return self.phase("pretrain") / "ray"
 
     @property
+    def deltas(self) -> Path:
+        """What the scouts announced: a folder a scout, its newest delta and how it ended."""
+        return self.phase("scout") / "deltas"
+
+    @property
     def guide(self) -> Path:
         return self.phase("scout") / "guide"
 

@@ -12,7 +12,7 @@ import ray
 import torch
 
 from cluster.failure_policy import Decision, Limits, decide
-from cluster.guide_actor import GuideActor, delta_folder, deltas_folder
+from cluster.guide_actor import GuideActor, delta_folder
 from cluster.local import ray_session
 from cluster.scouting import ScoutingResult, run_scouting
 from rnalearner.checkpoint import WEIGHTS
@@ -144,14 +144,14 @@ def test_results_come_in_the_order_of_completion(scouted):
 def test_only_the_newest_delta_of_a_scout_is_kept(scouted):
     layout, result, _ = scouted
     epochs = {r.scout_id: r.epochs for r in result.results}
-    kept = sorted(deltas_folder(layout).glob("scout-*/[0-9]*-[0-9]*"))
-    assert kept == [delta_folder(deltas_folder(layout), i, 0, epochs[i]) for i in range(4)]
+    kept = sorted(layout.deltas.glob("scout-*/[0-9]*-[0-9]*"))
+    assert kept == [delta_folder(layout.deltas, i, 0, epochs[i]) for i in range(4)]
 
 
 @pytest.mark.ray
 def test_scouts_that_had_finished_do_not_run_again_after_an_interruption(scouted):
     layout, before, _ = scouted
-    (deltas_folder(layout) / "scout-00002" / "result.json").unlink()
+    (layout.deltas / "scout-00002" / "result.json").unlink()
     heard: list[ScoutProgress] = []
     again = run_scouting(layout, CONFIG, TASKS, heard.append)
     assert {p.scout_id for p in heard if p.status == "RUNNING"} == {2}
@@ -204,8 +204,8 @@ def test_a_scout_whose_worker_is_killed_is_started_again(tmp_path, ray_of_this_m
     assert "retry, retry 1 of 2" in caplog.text
     assert result.failures == {}
     (ended,) = result.results
-    (kept,) = (deltas_folder(layout) / "scout-00000").glob("[0-9]*-[0-9]*")
-    assert kept == delta_folder(deltas_folder(layout), 0, 1, ended.epochs)
+    (kept,) = (layout.deltas / "scout-00000").glob("[0-9]*-[0-9]*")
+    assert kept == delta_folder(layout.deltas, 0, 1, ended.epochs)
 
 
 @pytest.mark.ray
