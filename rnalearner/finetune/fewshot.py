@@ -66,7 +66,7 @@ def _dataset(obs: pd.DataFrame, config: TaskConfig, study: str) -> Dataset:
     for group, found in (("positive", positive), ("negative", negative)):
         if not found.any():
             wanted = " or ".join(getattr(config, group))
-            held = ", ".join(sorted(values.unique())[:8])
+            held = ", ".join(sorted(set(values) - {""})[:8])
             what = f"column {config.column!r} has no {group} sample ({wanted}); it holds {held or 'nothing'}"
             raise LabelError(where, what, f"mend the sheet or the task's `{group}`: two groups are needed")
     chosen = of_study[positive | negative]

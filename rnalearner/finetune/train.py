@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from rnalearner.config import FinetuneConfig
+from rnalearner.errors import CheckpointError
 from rnalearner.guide.apply import GuidedStep
 from rnalearner.guide.scaling import Guide
 from rnalearner.model.encoder import ExpressionEncoder
@@ -137,14 +138,17 @@ def _guided(model: FewShotModel, guide: Guide | None) -> dict[nn.Parameter, Tens
     if guide is None:
         return {}
     guide.check(model.encoder)
-    return {
-        parameter: guide.values[name].to(parameter.device)
-        for name, parameter in model.encoder.named_parameters()
-        if parameter.requires_grad and name in guide.values
-    }
+    trained = {name: p for name, p in model.encoder.named_parameters() if p.requires_grad}
+    for name in sorted(trained.keys() - guide.values.keys()):
+        what = f"does not know {name}, which fine-tuning trains"
+        raise CheckpointError(
+            "guide", what, "let finetune.trained_blocks be scouting.trained_blocks or fewer"
+        )
+    return {p: guide.values[name].to(p.device) for name, p in trained.items()}
 
 
 def _batches(n: int, size: int, generator: torch.Generator) -> Iterator[Tensor]:
+    """Rows in batches; never one sample alone, whose centred features would be nothing."""
     if n <= size:  # one batch holds all: its order changes nothing
         yield torch.arange(n)
         return

@@ -1,0 +1,109 @@
+import numpy as np
+import pytest
+
+from rnalearner.config import TaskConfig
+from rnalearner.errors import LabelError
+from rnalearner.finetune.fewshot import fewshot_task, find_leaks
+
+TASK = TaskConfig(name="flight", train="A", validation="B", test="C")
+STUDIES = {
+    "A": (["FLT", "GC", "FLT"], ["m1", "m2", "m3"]),
+    "B": (["GC", "FLT"], ["m4", "m5"]),
+    "other": (["FLT", "GC"], ["x1", "x2"]),
+    "C": (["GC", "VIV", "FLT", "GC", "FLT"], ["m6", "m7", "m8", "m9", "m10"]),
+}
+
+
+def test_each_dataset_keeps_the_rows_of_its_own_study(make_store):
+    """As published, validation and test were glued and cut at half: unequal sizes mixed them."""
+    store = make_store(STUDIES)
+    task = fewshot_task(store, TASK)
+    assert task.train.rows.tolist() == [0, 1, 2]
+    assert task.validation.rows.tolist() == [3, 4]
+    assert task.test.rows.tolist() == [7, 9, 10, 11]  # the vivarium control belongs to neither group
+    for name, dataset in task.datasets():
+        assert set(store.obs.loc[dataset.rows, "study"]) == {getattr(TASK, name)}
+        assert tuple(store.obs.loc[dataset.rows, "sample"]) == dataset.samples
+        assert tuple(store.obs.loc[dataset.rows, "subject"]) == dataset.subjects
+
+
+def test_the_positive_group_is_1(make_store):
+    task = fewshot_task(make_store(STUDIES), TASK)
+    assert task.train.y_n.tolist() == [1, 0, 1]
+    assert task.test.y_n.tolist() == [0, 1, 0, 1]
+    turned = TASK.model_copy(update={"positive": ("GC", "VIV"), "negative": ("FLT",)})
+    task = fewshot_task(make_store(STUDIES), turned)
+    assert task.test.y_n.tolist() == [1, 1, 0, 1, 0]
+    assert task.test.y_n.dtype == np.int64
+
+
+def refusal(store, **fields: object) -> LabelError:
+    with pytest.raises(LabelError) as caught:
+        fewshot_task(store, TASK.model_copy(update=fields))
+    assert caught.value.remedy
+    assert "\n" not in str(caught.value)
+    return caught.value
+
+
+def test_an_unknown_study_is_named_beside_those_there_are(make_store):
+    error = refusal(make_store(STUDIES), test="Z")
+    assert error.where == "task flight, study Z"
+    assert "A, B, C, other" in error.remedy
+
+
+def test_an_unknown_column_is_named_beside_those_there_are(make_store):
+    error = refusal(make_store(STUDIES), column="group")
+    assert error.where == "task flight, study A"
+    assert "'group'" in error.what
+    assert "label" in error.remedy
+
+
+def test_one_class_only_says_what_the_column_holds(make_store):
+    store = make_store(STUDIES | {"B": (["FLT", "FLT"], ["m4", "m5"])})
+    error = refusal(store)
+    assert error.where == "task flight, study B"
+    assert "'label' has no negative sample (GC); it holds FLT" in error.what
+    assert "`negative`" in error.remedy
+
+
+def test_labels_that_are_missing_say_so(make_store):
+    store = make_store(STUDIES | {"C": (["", ""], ["m6", "m7"])})
+    assert "no positive sample (FLT); it holds nothing" in refusal(store).what
+
+
+def test_strangers_do_not_leak(make_store):
+    store = make_store(STUDIES)
+    task = fewshot_task(store, TASK)
+    assert find_leaks(store, task) == []
+    assert task.unseen_n.tolist() == [True] * 4
+
+
+def test_shared_subjects_are_told_and_marked(make_store):
+    store = make_store(STUDIES | {"C": (["GC", "FLT", "GC"], ["m5", "m8", "m1"])})
+    task = fewshot_task(store, TASK)
+    assert task.unseen_n.tolist() == [False, True, False]
+    assert find_leaks(store, task) == [
+        "flight: 1 of 3 test subjects are also in train (A): m1",
+        "flight: 1 of 3 test subjects are also in validation (B): m5",
+    ]
+
+
+def test_subjects_without_a_name_are_not_one_subject(make_store):
+    nameless = {study: (labels, [""] * len(labels)) for study, (labels, _) in STUDIES.items()}
+    store = make_store(nameless)
+    task = fewshot_task(store, TASK)
+    assert find_leaks(store, task) == []
+    assert task.unseen_n.all()
+
+
+def test_one_study_on_both_sides_is_told(make_store):
+    store = make_store(STUDIES)
+    leaks = find_leaks(store, fewshot_task(store, TASK.model_copy(update={"train": "C"})))
+    assert leaks[0] == "flight: train and test are the same study, C"
+
+
+def test_a_sample_that_was_sequenced_again_is_found(make_store):
+    store = make_store(STUDIES, same={("C", 2): ("B", 1)})
+    (leak,) = find_leaks(store, fewshot_task(store, TASK))
+    assert leak.startswith("flight: test sample C-2 and validation sample B-1 correlate at ")
+    assert float(leak.split()[-1]) > 0.999

@@ -1,0 +1,192 @@
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from rnalearner.config import FinetuneConfig
+from rnalearner.errors import CheckpointError
+from rnalearner.finetune import train as training
+from rnalearner.finetune.train import FewShotModel, FinetuneResult, LabelledTokens, finetune
+from rnalearner.guide.scaling import Guide
+from rnalearner.model.encoder import ExpressionEncoder
+from rnalearner.model.heads import seeded_classifier
+from rnalearner.model.prefix import FrozenPrefix
+
+Data = dict[str, LabelledTokens]
+CONFIG = FinetuneConfig(epochs=20, learning_rate=0.01, restart_epochs=20, evaluate_every=5)
+
+
+@pytest.fixture
+def fit(make_encoder, data: Data, monkeypatch: pytest.MonkeyPatch):
+    """Fine-tune with fields of the config changed; returns the result, and the state at the end."""
+    models: list[FewShotModel] = []
+
+    class Watched(FewShotModel):
+        def __init__(self, *parts: object) -> None:
+            super().__init__(*parts)  # type: ignore[arg-type]
+            models.append(self)
+
+    monkeypatch.setattr(training, "FewShotModel", Watched)
+
+    def run(
+        guide: Guide | None = None, seed: int = 0, data: Data = data, **fields: object
+    ) -> tuple[FinetuneResult, dict[str, Tensor]]:
+        config = FinetuneConfig.model_validate(CONFIG.model_dump() | fields)
+        result = finetune(make_encoder(), data, config, seed, guide)
+        return result, {name: value.clone() for name, value in models[-1].state_dict().items()}
+
+    return run
+
+
+@pytest.fixture
+def guide_of(make_encoder) -> Callable[[float], Guide]:
+    def make(value: float, trained_blocks: int = CONFIG.trained_blocks) -> Guide:
+        trained = make_encoder().trained_parameters(trained_blocks)
+        return Guide({name: torch.full(p.shape, value) for name, p in trained.items()}, {})
+
+    return make
+
+
+def same(one: FinetuneResult, other: FinetuneResult) -> bool:
+    alike = all(np.array_equal(one.probability[s], other.probability[s]) for s in one.probability)
+    return alike and one.curves == other.curves and one.epoch_scored == other.epoch_scored
+
+
+def moved(encoder: ExpressionEncoder, state: Mapping[str, Tensor]) -> set[str]:
+    """Names of the encoder's parameters and buffers of which at least one bit differs."""
+    tensors = [*encoder.named_parameters(), *encoder.named_buffers()]
+    return {name for name, value in tensors if not torch.equal(value, state[f"encoder.{name}"])}
+
+
+@pytest.mark.parametrize("head", ["gene_pool", "conv"])
+def test_groups_that_can_be_told_apart_are_learnt(fit, data: Data, head: str):
+    result, _ = fit(head=head)
+    right = {s: ((result.probability[s] > 0.5) == (d.y_n.numpy() == 1)).mean() for s, d in data.items()}
+    assert right["train"] == 1
+    assert min(right.values()) >= 0.875
+    losses = [point["loss"] for point in result.curves if point["split"] == "train"]
+    assert losses[-1] < losses[0]
+
+
+def test_the_curves_show_train_and_validation_at_the_epochs_asked_for(fit):
+    result, _ = fit()
+    points = [(point["epoch"], point["split"]) for point in result.curves]
+    assert points == [(e, s) for e in (1, 5, 10, 15, 20) for s in ("train", "validation")]
+    assert result.epoch_scored == 20
+
+
+@pytest.mark.parametrize("trained_blocks", [1, 2])
+def test_what_is_frozen_does_not_move_by_one_bit(fit, make_encoder, trained_blocks: int):
+    encoder = make_encoder()
+    _, state = fit(trained_blocks=trained_blocks)
+    assert moved(encoder, state) == set(encoder.trained_parameters(trained_blocks))
+
+
+def test_with_0_trained_blocks_all_parameters_move_and_no_buffer_does(fit, make_encoder):
+    encoder = make_encoder()
+    _, state = fit(trained_blocks=0)
+    parameters = {name for name, _ in encoder.named_parameters()}
+    assert moved(encoder, state) <= parameters
+    assert "bin_embedding.weight" in moved(encoder, state)
+    assert "performer.net.layers.0.0.fn.to_q.weight" in moved(encoder, state)
+
+
+def test_the_encoder_that_was_given_does_not_change(make_encoder, data: Data):
+    encoder = make_encoder()
+    finetune(encoder, data, CONFIG, seed=0)
+    assert not moved(
+        encoder, {f"encoder.{name}": value for name, value in make_encoder().state_dict().items()}
+    )
+    assert all(parameter.requires_grad for parameter in encoder.parameters())
+
+
+def test_under_a_guide_of_zeros_only_the_head_learns(fit, make_encoder, guide_of):
+    result, state = fit(guide_of(0.0))
+    assert moved(make_encoder(), state) == set()
+    losses = [point["loss"] for point in result.curves if point["split"] == "train"]
+    assert losses[-1] < losses[0]
+
+
+def test_a_guide_of_ones_is_no_guide_bit_for_bit(fit, guide_of):
+    (free, free_state), (guided, guided_state) = fit(), fit(guide_of(1.0))
+    assert same(free, guided)
+    assert all(torch.equal(value, guided_state[name]) for name, value in free_state.items())
+
+
+def test_a_guide_between_moves_less(fit, make_encoder, guide_of):
+    def distance(state: Mapping[str, Tensor]) -> float:
+        now = make_encoder().state_dict()
+        return sum(float((state[f"encoder.{n}"] - v).double().square().sum()) for n, v in now.items())
+
+    (_, free), (_, half) = fit(epochs=3), fit(guide_of(0.5), epochs=3)
+    assert 0 < distance(half) < distance(free)
+
+
+def test_a_guide_that_knows_not_every_trained_block_is_refused(fit, guide_of):
+    with pytest.raises(CheckpointError, match=r"finetune.trained_blocks"):
+        fit(guide_of(0.5), trained_blocks=2)
+    fit(guide_of(0.5, trained_blocks=2), trained_blocks=1, epochs=1)
+
+
+@pytest.mark.parametrize("trained_blocks", [0, 1, 2])
+def test_a_kept_prefix_equals_one_that_is_computed_each_time(fit, trained_blocks: int):
+    kept, recomputed = (fit(trained_blocks=trained_blocks, prefix_cache_mb=mb, epochs=5) for mb in (64, 0))
+    assert same(kept[0], recomputed[0])
+    assert all(torch.equal(value, recomputed[1][name]) for name, value in kept[1].items())
+
+
+def test_the_labels_of_the_test_set_change_nothing(fit, data: Data):
+    turned = data | {"test": LabelledTokens(data["test"].tokens_ng, 1 - data["test"].y_n)}
+    for select in ("last", "validation"):
+        assert same(fit(select=select)[0], fit(select=select, data=turned)[0])
+
+
+def test_the_samples_of_the_test_set_change_no_weight(fit, data: Data):
+    fewer = data | {"test": LabelledTokens(data["test"].tokens_ng[:3], data["test"].y_n[:3])}
+    (whole, state), (_, state_of_fewer) = fit(select="validation"), fit(select="validation", data=fewer)
+    assert all(torch.equal(value, state_of_fewer[name]) for name, value in state.items())
+    assert len(whole.probability["test"]) == 22
+
+
+def test_the_validation_set_chooses_its_lowest_loss_where_asked(fit):
+    result, _ = fit(select="validation", learning_rate=0.05)
+    losses = {p["epoch"]: p["loss"] for p in result.curves if p["split"] == "validation"}
+    assert result.epoch_scored == min(losses, key=lambda epoch: losses[epoch])
+
+
+def test_a_seed_decides_everything(fit):
+    assert same(fit(seed=3, batch_size=4)[0], fit(seed=3, batch_size=4)[0])
+    assert not same(fit(seed=3, batch_size=4)[0], fit(seed=4, batch_size=4)[0])
+
+
+@pytest.mark.parametrize("batch_size", [5, 11, 12, 99])
+def test_batches_hold_each_sample_at_most_once_and_never_one_alone(batch_size: int):
+    generator = torch.Generator().manual_seed(0)
+    batches = list(training._batches(11, batch_size, generator))
+    rows = torch.cat(batches).tolist()
+    assert len(set(rows)) == len(rows) >= 10
+    assert min(map(len, batches)) > 1
+
+
+def test_centring_makes_a_shift_of_a_whole_dataset_vanish(make_encoder, data: Data):
+    """The head is linear in the hidden state: a shift of all samples alike is one of their features."""
+    encoder = make_encoder()
+    head = seeded_classifier(encoder.gene_vectors_gd, "gene_pool", 0)
+    centred, plain = (
+        FewShotModel(encoder, head, CONFIG.model_copy(update={"cohort_centring": on})) for on in (True, False)
+    )
+    centred.first = plain.first = 3  # after the last block: the norm alone, made the identity below
+    encoder.norm = torch.nn.Identity()
+    hidden_nld, measured_nl = FrozenPrefix(encoder, data["test"].tokens_ng, 3, 64)[torch.arange(22)]
+    shifted_nld = hidden_nld + torch.randn(hidden_nld.shape[1:], generator=torch.Generator().manual_seed(5))
+    with torch.no_grad():
+        torch.testing.assert_close(
+            centred.features(shifted_nld, measured_nl), centred.features(hidden_nld, measured_nl)
+        )
+        before, after = plain.features(hidden_nld, measured_nl), plain.features(shifted_nld, measured_nl)
+        assert float((after - before).abs().max()) > 0.1
+        torch.testing.assert_close(
+            centred.features(hidden_nld, measured_nl).mean(0), torch.zeros(64), atol=1e-6, rtol=0
+        )
