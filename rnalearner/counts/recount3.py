@@ -56,6 +56,9 @@ class Recount3Source:
             raise CountsError(self.mirror, "no recount3 gene file lies there", f"put them as {example}")
         if absent := sorted(set(self.projects) - held):
             raise CountsError(self.mirror, f"project {absent[0]} is not in this mirror", _DOWNLOAD)
+        for project in sorted(set(self.exclude) - held):
+            # A misspelt exclusion would let the test side into the corpus.
+            raise CountsError(self.mirror, f"has no project {project} to exclude", "correct `data.exclude`")
         return sorted((set(self.projects) or held) - set(self.exclude))
 
     def read(self, study: str) -> AnnData:
@@ -150,7 +153,7 @@ def _read_table(path: Path, runs: pd.Index, genes: Path) -> pd.DataFrame:
 def _parse(path: Path, **options: object) -> pd.DataFrame:
     try:
         with gzip.open(path, "rt", encoding="utf-8") as file:
-            return pd.read_csv(file, sep="\t", **options)  # type: ignore[call-overload]
+            return pd.read_csv(file, sep="\t", float_precision="round_trip", **options)  # type: ignore[call-overload]
     except FileNotFoundError:
         raise CountsError(path, "is missing", "download the project's files, or exclude it") from None
     except (EOFError, gzip.BadGzipFile, zlib.error):

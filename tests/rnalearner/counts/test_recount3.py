@@ -5,7 +5,9 @@ import gzip
 import numpy as np
 import pytest
 
+from rnalearner.config import SimulationConfig
 from rnalearner.counts.recount3 import Recount3Source, gene_file, metadata_file
+from rnalearner.counts.simulate import simulate
 from rnalearner.errors import CountsError
 
 PROJECT = "SRP123456"
@@ -146,3 +148,11 @@ def test_gene_files_that_hold_no_coverage_are_named(mirror, lines, message):
     write(gene_file(mirror, PROJECT), lines)
     with pytest.raises(CountsError, match=message):
         Recount3Source(mirror).read(PROJECT)
+
+
+def test_a_misspelt_exclusion_is_refused_and_not_passed_over(tmp_path):
+    mirror = tmp_path / "mirror"
+    simulate(mirror, SimulationConfig(n_genes=60, n_studies=6, samples_per_study=4, task_samples=4))
+    with pytest.raises(CountsError, match="SRP9OOO11"):
+        Recount3Source(mirror, exclude=("SRP9OOO11",)).studies()
+    assert "SRP900011" not in Recount3Source(mirror, exclude=("SRP900011",)).studies()
