@@ -1,5 +1,6 @@
 """The `rnalearner` command: a verb a job. Heavy imports happen inside a verb, so help is quick."""
 
+import errno
 import json
 import os
 import sys
@@ -21,6 +22,9 @@ VERBS = {
     "finetune": "Phase III: few-shot fine-tuning, with the linear arms.",
     "report": "One HTML file, summary.json, predictions.h5ad.",
 }
+
+_OF_THE_DISK = (errno.EACCES, errno.EEXIST, errno.EISDIR, errno.ENOTDIR, errno.ENOSPC, errno.EROFS)
+"""Faults of the folder that a run is written to; others are ours, and keep their traceback."""
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -142,6 +146,13 @@ def main() -> None:
     except RnalearnerError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)
+    except OSError as error:
+        if error.errno not in _OF_THE_DISK:
+            raise
+        typer.echo(
+            f"error: {error.filename or 'the disk'}: {error.strerror}; choose another --out.", err=True
+        )
+        sys.exit(1)
     except KeyboardInterrupt:
         typer.echo("interrupted: run the same command again to go on from here.", err=True)
         sys.exit(130)

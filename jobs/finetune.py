@@ -19,18 +19,15 @@ def finetune(config: RunConfig, layout: RunLayout, progress: Progress) -> Figure
 
     from cluster.finetuning import run_finetuning
     from cluster.local import ray_session
-    from rnalearner.errors import LeakError, RecipeError
-    from rnalearner.finetune.fewshot import fewshot_task, find_leaks
+    from rnalearner.errors import RecipeError
+    from rnalearner.finetune.fewshot import checked_tasks
     from rnalearner.publish import publish_file
     from rnalearner.shards.read import ShardStore
 
     if not config.tasks:
         raise RecipeError("recipe", "there is no task to learn", "add a [[tasks]] table")
     store = ShardStore.open(layout.shards)
-    tasks = [fewshot_task(store, task) for task in config.tasks]
-    leaks = [leak for task in tasks for leak in find_leaks(store, task)]
-    if leaks and not config.data.allow_leak:
-        raise LeakError("tasks", leaks[0], "use other sets, or set data.allow_leak and report it")
+    tasks, leaks = checked_tasks(store, config.tasks, config.data.allow_leak)
     with ray_session(config.ray):
         tables = run_finetuning(
             layout, config, tasks, lambda done, total, note: progress("finetune", done, total, note)

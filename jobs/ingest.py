@@ -6,11 +6,13 @@ from rnalearner.layout import RunLayout
 
 
 def ingest(config: RunConfig, layout: RunLayout, progress: Progress) -> Figures:
-    """Read every source of the recipe, check it, and write the shards of the run."""
+    """Read every source of the recipe, check it and the tasks, and write the shards of the run."""
     from rnalearner.counts.simulate import simulate
     from rnalearner.counts.sources import open_sources
+    from rnalearner.finetune.fewshot import checked_tasks
     from rnalearner.publish import write_json
     from rnalearner.shards.build import build_shards
+    from rnalearner.shards.read import ShardStore
 
     if config.data.source == "simulated":
         simulate(layout.simulated, config.data.simulation)
@@ -19,6 +21,8 @@ def ingest(config: RunConfig, layout: RunLayout, progress: Progress) -> Figures:
         sources, config, layout.shards, lambda done, total, study: progress("studies", done, total, study)
     )
     write_json(layout.ingest_report, {"studies": studies})
+    # Phase III asks for labels; a fault in them is told now, not after hours of training.
+    checked_tasks(ShardStore.open(layout.shards), config.tasks, config.data.allow_leak)
     return {
         "studies": len(studies),
         "samples": sum(study["n_kept"] for study in studies),

@@ -1,5 +1,6 @@
 """Weights on disk: safetensors beside a JSON manifest with its sha256. No pickle."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,7 +26,8 @@ def save_checkpoint(folder: Path, tensors: Mapping[str, torch.Tensor], meta: Map
     with publish_folder(folder) as temporary:
         save_file(plain, temporary / WEIGHTS)
         digest = sha256_of(temporary / WEIGHTS)
-        write_json(temporary / MANIFEST, {"sha256": digest, "meta": dict(meta)})
+        checksums = {"sha256": digest, "meta_sha256": _digest(meta)}
+        write_json(temporary / MANIFEST, {**checksums, "meta": dict(meta)})
     return digest
 
 
@@ -61,9 +63,16 @@ def check_same(folder: Path, meta: Mapping[str, Any], expected: Mapping[str, Any
 def _manifest(folder: Path) -> dict[str, Any]:
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        return {"sha256": manifest["sha256"], "meta": dict(manifest["meta"])}
+        found = {"sha256": manifest["sha256"], "meta": dict(manifest["meta"])}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CheckpointError(folder, f"is not a complete checkpoint ({error})", "remake it") from None
+    if manifest.get("meta_sha256", _digest(found["meta"])) != _digest(found["meta"]):
+        raise CheckpointError(folder, "its manifest does not match its checksum", "restore or remake it")
+    return found
+
+
+def _digest(meta: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(dict(meta), sort_keys=True).encode()).hexdigest()
 
 
 def _short(value: Any) -> str:

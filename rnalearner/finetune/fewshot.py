@@ -1,13 +1,13 @@
 """A few-shot task as data: three datasets, their labels, and what they secretly share."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from rnalearner.config import TaskConfig
-from rnalearner.errors import LabelError
+from rnalearner.errors import LabelError, LeakError
 from rnalearner.shards.read import ShardStore
 
 SPLITS = ("train", "validation", "test")
@@ -50,6 +50,17 @@ def fewshot_task(store: ShardStore, config: TaskConfig) -> FewShotTask:
     seen = set(train.subjects) | set(validation.subjects)
     unseen_n = np.array([subject == "" or subject not in seen for subject in test.subjects])
     return FewShotTask(config, train, validation, test, unseen_n)
+
+
+def checked_tasks(
+    store: ShardStore, configs: Iterable[TaskConfig], allow_leak: bool
+) -> tuple[list[FewShotTask], list[str]]:
+    """All tasks and what leaks in them; raises LabelError, and LeakError unless that is allowed."""
+    tasks = [fewshot_task(store, config) for config in configs]
+    leaks = [leak for task in tasks for leak in find_leaks(store, task)]
+    if leaks and not allow_leak:
+        raise LeakError("tasks", leaks[0], "use other sets, or set data.allow_leak and report it")
+    return tasks, leaks
 
 
 def _dataset(obs: pd.DataFrame, config: TaskConfig, study: str) -> Dataset:

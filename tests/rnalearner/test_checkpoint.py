@@ -52,6 +52,19 @@ def test_every_flipped_byte_of_the_weights_is_found(folder: Path):
             load_checkpoint(folder)
 
 
+def test_no_flipped_byte_of_the_manifest_changes_what_is_read(folder: Path):
+    path = folder / MANIFEST
+    whole = path.read_bytes()
+    found = 0
+    for place in range(len(whole)):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        try:
+            assert load_checkpoint(folder)[1] == META
+        except CheckpointError:
+            found += 1
+    assert found > 0.8 * len(whole)
+
+
 def test_every_cut_of_either_file_is_found(folder: Path):
     for name in (WEIGHTS, MANIFEST):
         whole = (folder / name).read_bytes()

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from rnalearner.config import TaskConfig
-from rnalearner.errors import LabelError
-from rnalearner.finetune.fewshot import fewshot_task, find_leaks
+from rnalearner.errors import LabelError, LeakError
+from rnalearner.finetune.fewshot import checked_tasks, fewshot_task, find_leaks
 
 TASK = TaskConfig(name="flight", train="A", validation="B", test="C")
 STUDIES = {
@@ -107,3 +107,12 @@ def test_a_sample_that_was_sequenced_again_is_found(make_store):
     (leak,) = find_leaks(store, fewshot_task(store, TASK))
     assert leak.startswith("flight: test sample C-2 and validation sample B-1 correlate at ")
     assert float(leak.split()[-1]) > 0.999
+
+
+def test_a_leak_is_refused_unless_it_is_allowed_and_reported(make_store):
+    store = make_store(STUDIES | {"C": (["GC", "FLT"], ["m5", "m8"])})
+    with pytest.raises(LeakError, match=r"also in validation.*data\.allow_leak"):
+        checked_tasks(store, [TASK], allow_leak=False)
+    tasks, leaks = checked_tasks(store, [TASK], allow_leak=True)
+    assert [task.config for task in tasks] == [TASK]
+    assert len(leaks) == 1
