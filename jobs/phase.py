@@ -5,8 +5,9 @@ import json
 import shutil
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,7 +15,7 @@ import rnalearner
 from rnalearner.config import RunConfig
 from rnalearner.errors import RecipeError
 from rnalearner.layout import RunLayout
-from rnalearner.publish import write_json
+from rnalearner.publish import sha256_of, write_json
 
 Figures = dict[str, Any]
 
@@ -35,6 +36,8 @@ class Phase:
     needs: tuple[str, ...]
     """Phases whose results it reads."""
     work: Callable[[RunConfig, RunLayout, Progress], Figures]
+    inputs: Callable[[RunConfig], Iterable[Path]] = lambda config: ()
+    """Files, and folders of files, that it reads from outside of the run."""
 
 
 def fingerprint(phase: Phase, phases: dict[str, Phase], config: RunConfig) -> str:
@@ -53,13 +56,30 @@ def completed(phase: Phase, phases: dict[str, Phase], config: RunConfig, layout:
     """The marker of a phase that is complete for this recipe, else None.
 
     So must be all that it builds on, and made no later: a phase that ran again makes the later ones
-    run again.
+    run again. So does an input with other bytes; one that is no longer there does not.
     """
     marker = _read(layout.marker(phase.name))
     if not isinstance(marker, dict) or marker.get("fingerprint") != fingerprint(phase, phases, config):
         return None
+    inputs = _checksums(phase.inputs(config))
+    known = marker.get("inputs", inputs)
+    if any(known.get(path) != checksum for path, checksum in inputs.items()):
+        return None
     needs = _needs(phase, phases, config, layout)
     return marker if None not in needs.values() and marker.get("needs", needs) == needs else None
+
+
+def _checksums(inputs: Iterable[Path]) -> dict[str, str]:
+    """Path -> sha256 of every file there is."""
+    paths = [file for path in inputs for file in (sorted(path.iterdir()) if path.is_dir() else [path])]
+    stats = {path: path.stat() for path in paths if path.is_file()}
+    return {str(path): _checksum(path, stat.st_size, stat.st_mtime_ns) for path, stat in stats.items()}
+
+
+@cache
+def _checksum(path: Path, n_bytes: int, changed_ns: int) -> str:
+    """Asked many times in a run: the file is read again only where its size or time is another."""
+    return sha256_of(path)
 
 
 def _needs(
@@ -91,11 +111,13 @@ def run_phase(
     if _read(started) != basis or layout.marker(phase.name).exists():
         shutil.rmtree(layout.phase(phase.name), ignore_errors=True)
         write_json(started, basis)
+    inputs = _checksums(phase.inputs(config))
     begun = time.monotonic()
     figures = phase.work(config, layout, progress)
     marker = {
         "phase": phase.name,
         **basis,
+        "inputs": inputs,
         "made": uuid.uuid4().hex,
         "seconds": round(time.monotonic() - begun, 2),
         "figures": figures,

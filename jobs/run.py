@@ -13,7 +13,7 @@ from rnalearner.layout import RunLayout
 from rnalearner.publish import write_text
 
 _ALL = (
-    Phase("ingest", ("data", "preprocessing", "shards", "tasks"), (), ingest),
+    Phase("ingest", ("data", "preprocessing", "shards", "tasks"), (), ingest, lambda c: c.data.own_files()),
     Phase("explore", ("clustering", "figures"), ("ingest",), explore),
     Phase("gene2vec", ("gene2vec", "model"), ("ingest",), gene2vec),
     Phase("pretrain", ("pretrain",), ("gene2vec",), pretrain),

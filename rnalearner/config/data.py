@@ -78,6 +78,13 @@ class DataConfig(Section):
     """Go on, and say so in the report, where test animals were seen in training."""
     simulation: SimulationConfig = SimulationConfig()
 
+    def own_files(self) -> list[Path]:
+        """The user's own files and folders, which may be mended between two runs; not the corpus."""
+        tables = [path for table in self.tables for path in (table.path, table.sheet)]
+        return [
+            self.root / path for path in (self.sheet, self.genes, self.panel, *tables) if path is not None
+        ]
+
 
 class TaskConfig(Section):
     """One few-shot question: learn it in `train`, watch `validation`, be judged on `test`."""

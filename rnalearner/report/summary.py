@@ -13,7 +13,7 @@ from rnalearner.report.inputs import RunTables
 from rnalearner.report.tables import arm_table, linear_table, masked_table
 from rnalearner.report.verdict import verdict
 
-NOT_FIGURES = ("phase", "fingerprint", "needs", "made", "figures", "leaks")
+NOT_FIGURES = ("phase", "fingerprint", "needs", "inputs", "made", "figures", "leaks")
 """Parts of a phase's marker that the summary leaves out, or has elsewhere."""
 
 

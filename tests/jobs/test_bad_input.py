@@ -180,6 +180,18 @@ def test_fractional_counts_are_taken_and_reported(ingest, tmp_path: Path):
     assert study["read"]["fractional_share"] == 1
 
 
+def test_a_table_mended_after_a_success_is_read_again(ingest, tmp_path: Path):
+    def marker() -> str:
+        return (tmp_path / "run" / "ingest" / "phase.json").read_text()
+
+    ingest()
+    first = marker()
+    assert "already complete" in ingest().stderr
+    assert marker() == first
+    assert "already complete" not in ingest(sheet_csv=sheet(labels=("GC", "FLT") * 3)).stderr
+    assert marker() != first
+
+
 def test_a_table_mended_after_a_refusal_is_read_without_ado(refused, ingest):
     refused(counts_csv=with_cell(-3))
     assert ingest().returncode == 0

@@ -1,4 +1,4 @@
-"""Phases of toys: a feeds b and c, and d needs both; each writes down that it ran."""
+"""Phases of toys: a reads files and feeds b and c, and d needs both; each writes down that it ran."""
 
 import json
 from collections.abc import Callable
@@ -40,13 +40,19 @@ def fails() -> dict[str, Exception]:
 
 
 @pytest.fixture
-def run(layout: RunLayout, fails: dict[str, Exception]) -> Run:
+def run(layout: RunLayout, fails: dict[str, Exception], tmp_path: Path) -> Run:
     """Run these phases in order with options; returns the names of those that did work."""
+
+    def inputs(config: RunConfig) -> list[Path]:
+        return [tmp_path / "sheet.csv", tmp_path / "tables"]
 
     def run(names: str = "abcd", **options: object) -> list[str]:
         ran: list[str] = []
         plan = (("a", "data", ""), ("b", "pretrain", "a"), ("c", "scouting", "a"), ("d", "finetune", "bc"))
-        phases = {n: Phase(n, (section,), tuple(needs), _work(n, ran, fails)) for n, section, needs in plan}
+        phases = {
+            n: Phase(n, (section,), tuple(needs), _work(n, ran, fails), inputs if n == "a" else lambda c: ())
+            for n, section, needs in plan
+        }
         config = load_recipe(None, {name.replace("__", "."): value for name, value in options.items()})
         for name in names:
             marker, did_run = run_phase(phases[name], phases, config, layout, _progress)
@@ -173,3 +179,18 @@ def test_a_damaged_note_of_the_start_begins_anew(run: Run, layout: RunLayout, fa
     (layout.phase("a") / "started.json").write_text("{")
     assert run("a") == ["a"]
     assert files(layout, "a") == {"started.json", "phase.json", "half-1"}
+
+
+def test_an_input_with_other_bytes_runs_all_again_but_a_lost_one_does_not(run: Run, tmp_path: Path):
+    sheet, tables = tmp_path / "sheet.csv", tmp_path / "tables"
+    sheet.write_text("FLT")
+    tables.mkdir()
+    run()
+    sheet.touch()
+    assert run() == []
+    sheet.write_text("GCX")
+    assert run() == ["a", "b", "c", "d"]
+    (tables / "more.csv").write_text("1")
+    assert run() == ["a", "b", "c", "d"]
+    sheet.unlink()
+    assert run() == []
