@@ -8,14 +8,17 @@ from rnalearner.layout import RunLayout
 def report(config: RunConfig, layout: RunLayout, progress: Progress) -> Figures:
     """Write the report from what the phases left; the figures are its verdict."""
     import json
+    import time
 
     import numpy as np
     import pandas as pd
 
     from rnalearner.preprocessing.normalize import log2p1_cpm
+    from rnalearner.publish import write_json
     from rnalearner.report.page import write_report
     from rnalearner.shards.read import ShardStore
 
+    begun = time.monotonic()
     store = ShardStore.open(layout.shards)
     rows = np.flatnonzero(store.obs["study"].isin({task.test for task in config.tasks}))
     values = pd.DataFrame(
@@ -24,4 +27,6 @@ def report(config: RunConfig, layout: RunLayout, progress: Progress) -> Figures:
     progress("report", 0, 1)
     page = write_report(layout, config, values=values)
     summary = json.loads((layout.report / "summary.json").read_text())
+    summary["phases"]["report"] = {"seconds": round(time.monotonic() - begun, 2)}  # till now: all but its end
+    write_json(layout.report / "summary.json", summary)
     return {"path": str(page), "verdict": summary["verdict"]}
