@@ -80,12 +80,11 @@ for _name, _summary in VERBS.items():
 
 
 def _run(verb: str, recipe: Path | None, words: list[str], out: Path | None, as_json: bool) -> None:
-    from jobs.options import parse_options
+    from jobs.options import parse_options, take_recipe
     from rnalearner.config import load_recipe
     from rnalearner.layout import RunLayout
 
-    if recipe is not None and str(recipe).startswith("--"):  # an option came where a recipe may stand
-        words, recipe = [str(recipe), *words], None
+    recipe, words = take_recipe([*([str(recipe)] if recipe is not None else []), *words])
     if recipe is None and out is not None and RunLayout(out).recipe.exists():
         recipe = RunLayout(out).recipe
     config = load_recipe(recipe, parse_options(words))

@@ -20,7 +20,7 @@ def finetune(config: RunConfig, layout: RunLayout, progress: Progress) -> Figure
     from cluster.finetuning import run_finetuning
     from cluster.local import ray_session
     from rnalearner.errors import RecipeError
-    from rnalearner.finetune.fewshot import checked_tasks
+    from rnalearner.finetune.leaks import checked_tasks
     from rnalearner.publish import publish_file
     from rnalearner.shards.read import ShardStore
 

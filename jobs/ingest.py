@@ -9,7 +9,7 @@ def ingest(config: RunConfig, layout: RunLayout, progress: Progress) -> Figures:
     """Read every source of the recipe, check it and the tasks, and write the shards of the run."""
     from rnalearner.counts.simulate import simulate
     from rnalearner.counts.sources import open_sources
-    from rnalearner.finetune.fewshot import checked_tasks
+    from rnalearner.finetune.leaks import checked_tasks
     from rnalearner.publish import write_json
     from rnalearner.shards.build import build_shards
     from rnalearner.shards.read import ShardStore

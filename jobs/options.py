@@ -36,6 +36,16 @@ def recipe_fields(model: type[BaseModel] = RunConfig, prefix: str = "") -> Itera
             yield prefix + name, field
 
 
+def take_recipe(words: Sequence[str]) -> tuple[Path | None, list[str]]:
+    """The one word that is neither an option nor an option's value, and the others in their order."""
+    place = 0
+    while place < len(words) and words[place].startswith("--"):
+        place += 1 if "=" in words[place] else 2
+    if place >= len(words):
+        return None, list(words)
+    return Path(words[place]), [*words[:place], *words[place + 1 :]]
+
+
 def parse_options(words: Sequence[str]) -> dict[str, Any]:
     """`["--lr", "0.01"]` -> `{"finetune.learning_rate": 0.01}`; raises RecipeError naming the option."""
     known = dict(recipe_fields())

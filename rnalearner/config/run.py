@@ -37,7 +37,8 @@ class RaySettings(Section):
 class RunConfig(Section):
     """Every knob of a run, by phase."""
 
-    name: str = "run"
+    name: str = Field("run", pattern=r"^[A-Za-z0-9_-]+$")
+    """Names the run, and its folder under runs/."""
     data: DataConfig = DataConfig()
     preprocessing: PreprocessingConfig = PreprocessingConfig()
     shards: ShardConfig = ShardConfig()

@@ -1,19 +1,16 @@
-"""A few-shot task as data: three datasets, their labels, and what they secretly share."""
+"""A few-shot task as data: three datasets and their labels."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from rnalearner.config import TaskConfig
-from rnalearner.errors import LabelError, LeakError
+from rnalearner.errors import LabelError
 from rnalearner.shards.read import ShardStore
 
 SPLITS = ("train", "validation", "test")
-NEAR_DUPLICATE = 0.999
-"""Correlation of log2 CPM above which samples of two datasets count as one: biological replicates
-of different datasets stay below, re-sequenced or renamed libraries do not."""
 
 
 @dataclass(frozen=True)
@@ -52,17 +49,6 @@ def fewshot_task(store: ShardStore, config: TaskConfig) -> FewShotTask:
     return FewShotTask(config, train, validation, test, unseen_n)
 
 
-def checked_tasks(
-    store: ShardStore, configs: Iterable[TaskConfig], allow_leak: bool
-) -> tuple[list[FewShotTask], list[str]]:
-    """All tasks and what leaks in them; raises LabelError, and LeakError unless that is allowed."""
-    tasks = [fewshot_task(store, config) for config in configs]
-    leaks = [leak for task in tasks for leak in find_leaks(store, task)]
-    if leaks and not allow_leak:
-        raise LeakError("tasks", leaks[0], "use other sets, or set data.allow_leak and report it")
-    return tasks, leaks
-
-
 def _dataset(obs: pd.DataFrame, config: TaskConfig, study: str) -> Dataset:
     where = f"task {config.name}, study {study}"
     of_study = obs[obs["study"] == study]
@@ -88,32 +74,3 @@ def _dataset(obs: pd.DataFrame, config: TaskConfig, study: str) -> Dataset:
         samples=tuple(chosen["sample"].astype(str)),
         subjects=tuple(chosen["subject"].astype(str)),
     )
-
-
-def find_leaks(store: ShardStore, task: FewShotTask) -> list[str]:
-    """What the test set shares with the other two: sentences for the report, empty where nothing."""
-    leaks = []
-    test_subjects = set(task.test.subjects) - {""}
-    x_test = _standardised(store.values(task.test.rows))
-    for split, dataset in list(task.datasets())[:2]:
-        if dataset.study == task.test.study:
-            leaks.append(f"{task.config.name}: {split} and test are the same study, {dataset.study}")
-        shared = sorted(test_subjects & set(dataset.subjects))
-        if shared:
-            leaks.append(
-                f"{task.config.name}: {len(shared)} of {len(test_subjects)} test subjects are also in "
-                f"{split} ({dataset.study}): {', '.join(shared)}"
-            )
-        correlation_tn = x_test @ _standardised(store.values(dataset.rows)).T
-        for i, j in np.argwhere(correlation_tn > NEAR_DUPLICATE):
-            leaks.append(
-                f"{task.config.name}: test sample {task.test.samples[i]} and {split} sample "
-                f"{dataset.samples[j]} correlate at {correlation_tn[i, j]:.5f}"
-            )
-    return leaks
-
-
-def _standardised(values_ng: np.ndarray) -> np.ndarray:
-    """Rows of mean 0 and length 1; an unmeasured gene counts as the row's mean."""
-    centred = np.nan_to_num(values_ng - np.nanmean(values_ng, axis=1, keepdims=True))
-    return centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-12)

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.options import ALIASES, parse_options, recipe_fields
+from jobs.options import ALIASES, parse_options, recipe_fields, take_recipe
 from rnalearner.config import load_recipe
 from rnalearner.errors import RecipeError
 
@@ -66,3 +66,14 @@ def test_every_default_given_as_an_option_changes_nothing():
         if isinstance(value, bool | int | float | str):
             text = str(value).lower() if isinstance(value, bool) else str(value)
             assert load_recipe(None, parse_options([f"--{name}", text])) == load_recipe(None), name
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["r.toml", "--seeds", "3"], ["--seeds", "3", "r.toml"], ["--seeds=3", "r.toml"], ["--seeds", "3"], []],
+    ids=" ".join,
+)
+def test_a_recipe_may_stand_before_or_after_the_options(words: list[str]):
+    recipe, options = take_recipe(words)
+    assert recipe == (Path("r.toml") if "r.toml" in words else None)
+    assert options == [word for word in words if word != "r.toml"]

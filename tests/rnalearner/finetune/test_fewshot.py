@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from rnalearner.config import TaskConfig
-from rnalearner.errors import LabelError, LeakError
-from rnalearner.finetune.fewshot import checked_tasks, fewshot_task, find_leaks
+from rnalearner.errors import LabelError
+from rnalearner.finetune.fewshot import fewshot_task
 
 TASK = TaskConfig(name="flight", train="A", validation="B", test="C")
 STUDIES = {
@@ -69,50 +69,3 @@ def test_one_class_only_says_what_the_column_holds(make_store):
 def test_labels_that_are_missing_say_so(make_store):
     store = make_store(STUDIES | {"C": (["", ""], ["m6", "m7"])})
     assert "no positive sample (FLT); it holds nothing" in refusal(store).what
-
-
-def test_strangers_do_not_leak(make_store):
-    store = make_store(STUDIES)
-    task = fewshot_task(store, TASK)
-    assert find_leaks(store, task) == []
-    assert task.unseen_n.tolist() == [True] * 4
-
-
-def test_shared_subjects_are_told_and_marked(make_store):
-    store = make_store(STUDIES | {"C": (["GC", "FLT", "GC"], ["m5", "m8", "m1"])})
-    task = fewshot_task(store, TASK)
-    assert task.unseen_n.tolist() == [False, True, False]
-    assert find_leaks(store, task) == [
-        "flight: 1 of 3 test subjects are also in train (A): m1",
-        "flight: 1 of 3 test subjects are also in validation (B): m5",
-    ]
-
-
-def test_subjects_without_a_name_are_not_one_subject(make_store):
-    nameless = {study: (labels, [""] * len(labels)) for study, (labels, _) in STUDIES.items()}
-    store = make_store(nameless)
-    task = fewshot_task(store, TASK)
-    assert find_leaks(store, task) == []
-    assert task.unseen_n.all()
-
-
-def test_one_study_on_both_sides_is_told(make_store):
-    store = make_store(STUDIES)
-    leaks = find_leaks(store, fewshot_task(store, TASK.model_copy(update={"train": "C"})))
-    assert leaks[0] == "flight: train and test are the same study, C"
-
-
-def test_a_sample_that_was_sequenced_again_is_found(make_store):
-    store = make_store(STUDIES, same={("C", 2): ("B", 1)})
-    (leak,) = find_leaks(store, fewshot_task(store, TASK))
-    assert leak.startswith("flight: test sample C-2 and validation sample B-1 correlate at ")
-    assert float(leak.split()[-1]) > 0.999
-
-
-def test_a_leak_is_refused_unless_it_is_allowed_and_reported(make_store):
-    store = make_store(STUDIES | {"C": (["GC", "FLT"], ["m5", "m8"])})
-    with pytest.raises(LeakError, match=r"also in validation.*data\.allow_leak"):
-        checked_tasks(store, [TASK], allow_leak=False)
-    tasks, leaks = checked_tasks(store, [TASK], allow_leak=True)
-    assert [task.config for task in tasks] == [TASK]
-    assert len(leaks) == 1

@@ -1,0 +1,87 @@
+"""What the test side shares with what was learned from: by name, and by profile.
+
+Shapes: t test samples, n other samples, g genes.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from rnalearner.config import TaskConfig
+from rnalearner.errors import LeakError
+from rnalearner.finetune.fewshot import FewShotTask, fewshot_task
+from rnalearner.preprocessing.normalize import log2p1_cpm
+from rnalearner.shards.corpus import corpus_rows
+from rnalearner.shards.read import ShardStore
+
+NEAR_DUPLICATE = 0.999
+"""Correlation of log2 CPM above which samples of two datasets count as one: biological replicates
+of different datasets stay below, re-sequenced or renamed libraries do not."""
+READ_ROWS = 256
+"""Corpus samples held at a time."""
+
+
+def checked_tasks(
+    store: ShardStore, configs: Sequence[TaskConfig], allow_leak: bool
+) -> tuple[list[FewShotTask], list[str]]:
+    """All tasks and what leaks in them; raises LabelError, and LeakError unless that is allowed."""
+    tasks = [fewshot_task(store, config) for config in configs]
+    leaks = [leak for task in tasks for leak in find_leaks(store, task)]
+    leaks += find_corpus_duplicates(store, tasks)
+    if leaks and not allow_leak:
+        raise LeakError("tasks", leaks[0], "use other sets, or set data.allow_leak and report it")
+    return tasks, leaks
+
+
+def find_leaks(store: ShardStore, task: FewShotTask) -> list[str]:
+    """What the test set shares with the other two: sentences for the report, empty where nothing."""
+    leaks = []
+    test_subjects = set(task.test.subjects) - {""}
+    x_tg = _profiles(*store.counts(task.test.rows))
+    for split, dataset in list(task.datasets())[:2]:
+        if dataset.study == task.test.study:
+            leaks.append(f"{task.config.name}: {split} and test are the same study, {dataset.study}")
+        shared = sorted(test_subjects & set(dataset.subjects))
+        if shared:
+            leaks.append(
+                f"{task.config.name}: {len(shared)} of {len(test_subjects)} test subjects are also in "
+                f"{split} ({dataset.study}): {', '.join(shared)}"
+            )
+        correlation_tn = x_tg @ _profiles(*store.counts(dataset.rows)).T
+        for i, j in np.argwhere(correlation_tn > NEAR_DUPLICATE):
+            leaks.append(
+                f"{task.config.name}: test sample {task.test.samples[i]} and {split} sample "
+                f"{dataset.samples[j]} correlate at {correlation_tn[i, j]:.5f}"
+            )
+    return leaks
+
+
+def find_corpus_duplicates(store: ShardStore, tasks: Iterable[FewShotTask]) -> list[str]:
+    """Test samples that stand in the corpus under another name: a sentence a task and study.
+
+    The corpus is read once, READ_ROWS samples at a time. Shared names need no search: `corpus_rows`
+    leaves out every study and every subject of a task.
+    """
+    tasks = list(tasks)
+    corpus = corpus_rows(store.obs, [task.config for task in tasks])
+    tests = [(task, _profiles(*store.counts(task.test.rows))) for task in tasks]
+    found: dict[tuple[str, str], list[str]] = {}
+    for rows, counts_ng, total_n in store.iter_rows(corpus.rows, READ_ROWS):
+        x_ng = _profiles(counts_ng, total_n)
+        for task, x_tg in tests:
+            for i, j in np.argwhere(x_tg @ x_ng.T > NEAR_DUPLICATE):
+                twin = store.obs.loc[rows[j]]
+                pair = f"{task.test.samples[i]} and {twin['sample']}"
+                found.setdefault((task.config.name, str(twin["study"])), []).append(pair)
+    return [
+        f"{name}: {len(pairs)} pairs of a test sample and a corpus sample of {study} correlate above "
+        f"{NEAR_DUPLICATE}, the first being {pairs[0]}"
+        for (name, study), pairs in found.items()
+    ]
+
+
+def _profiles(counts_ng: np.ndarray, total_n: np.ndarray) -> np.ndarray:
+    """log2 CPM of each sample with mean 0 and length 1; an unmeasured gene counts as the mean."""
+    values_ng = log2p1_cpm(counts_ng, total_n)
+    centred_ng = np.nan_to_num(values_ng - np.nanmean(values_ng, axis=1, keepdims=True))
+    return centred_ng / np.maximum(np.linalg.norm(centred_ng, axis=1, keepdims=True), 1e-12)
