@@ -5,6 +5,10 @@ from pathlib import Path
 
 import pytest
 
+# Before anything imports torch or numpy. Tiny matrices on a busy machine: threads that wait for each
+# other cost a hundredfold, and sums of floats depend on how they are split.
+os.environ["OMP_NUM_THREADS"] = "1"
+
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:

@@ -57,15 +57,6 @@ def prepared(root: Path) -> RunLayout:
 # ---- Ray --------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """As many as a scout has on half of two CPUs: then sums are the same in every process."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
 def ray_of_this_module() -> Iterator[None]:
     with ray_session(SETTINGS):

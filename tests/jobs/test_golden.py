@@ -5,11 +5,9 @@ Where a change means to, renew the curve and commit it with the change:
 """
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
 
 from jobs.gene2vec import gene2vec
 from jobs.ingest import ingest
@@ -27,15 +25,6 @@ from rnalearner.shards.read import ShardStore
 
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = ROOT / "tests" / "golden" / "pretrain_loss.txt"
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Sums of floats depend on how they are split."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def loss_curve(folder: Path) -> list[tuple[int, float, float]]:

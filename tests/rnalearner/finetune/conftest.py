@@ -1,6 +1,6 @@
 """Two kinds of toys: a store with a few-shot task in it, and tokens of two groups for a tiny encoder."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,15 +18,6 @@ from rnalearner.shards.write import ShardWriter
 
 N_GENES = 12
 MODEL = ModelConfig(dim=8, depth=3, heads=2, dim_head=4, n_features=8, feedforward_mult=2)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Bits are compared, and threads would only wait for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture

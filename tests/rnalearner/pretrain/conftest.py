@@ -1,8 +1,7 @@
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import pytest
-import torch
 
 from rnalearner.config import ModelConfig, PretrainConfig
 from rnalearner.pretrain.batches import PretrainData
@@ -11,15 +10,6 @@ from rnalearner.shards.read import ShardStore
 from tests.toy_corpus import N_GENES, write_toy_corpus
 
 MODEL = ModelConfig(dim=8, depth=1, heads=2, dim_head=4, n_features=8, feedforward_mult=2)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Tiny matrices on a busy machine: threads that wait for each other cost a hundredfold."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,6 @@
 """A tiny encoder and samples of two groups that bins tell apart."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -36,12 +36,3 @@ def tokens_ng() -> np.ndarray:
 @pytest.fixture
 def task() -> ScoutTask:
     return ScoutTask(3, "group 0 against 1", np.arange(PER_GROUP), np.arange(PER_GROUP, 2 * PER_GROUP))
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Tensors this small are quicker so: on a busy machine threads wait for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
