@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from jobs.aliases import ALIASES
 from rnalearner import __version__
 from rnalearner.errors import RnalearnerError
 
@@ -53,12 +54,13 @@ def _options(
 
 
 def _add_verb(name: str, summary: str) -> None:
+    short = ", ".join(f"--{alias} ({field})" for alias, field in ALIASES.items())
     example = f"Example: rnalearner {name} jobs/recipes/demo.toml --out runs/demo --seeds 3"
 
     @app.command(
         name,
         help=summary,
-        epilog=example,
+        epilog=f"Any field of a recipe is an option (`rnalearner fields`); in short: {short}.\n\n{example}",
         context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
     )
     def verb(
@@ -118,7 +120,7 @@ def fields(
     as_json: Annotated[bool, typer.Option("--json", help="Print as one JSON object.")] = False,
 ) -> None:
     """Every field of a recipe: its default and its meaning."""
-    from jobs.options import ALIASES, recipe_fields
+    from jobs.options import recipe_fields
 
     short = {field: alias for alias, field in ALIASES.items()}
     rows = {

@@ -8,22 +8,9 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from jobs.aliases import ALIASES
 from rnalearner.config import RunConfig
 from rnalearner.errors import RecipeError
-
-ALIASES = {
-    "root": "data.root",
-    "genes": "data.genes",
-    "panel": "data.panel",
-    "steps": "pretrain.max_steps",
-    "workers": "pretrain.num_workers",
-    "scouts": "scouting.n_scouts",
-    "arms": "finetune.arms",
-    "epochs": "finetune.epochs",
-    "seeds": "finetune.seeds",
-    "lr": "finetune.learning_rate",
-    "address": "ray.address",
-}
 
 
 def recipe_fields(model: type[BaseModel] = RunConfig, prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:

@@ -1,6 +1,6 @@
 """The linear arms' formulae. Each maps (train_ng, y_n, test_mg) to (score_m, probability_m or None).
 
-The sign of the score is the call; its order gives the AUROC. Formulae: the yardstick, science.md 3 and 4.
+The sign of the score is the call; its order gives the AUROC.
 """
 
 import warnings

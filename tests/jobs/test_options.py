@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from jobs.options import ALIASES, parse_options, recipe_fields, take_recipe
+from jobs.aliases import ALIASES
+from jobs.options import parse_options, recipe_fields, take_recipe
 from rnalearner.config import load_recipe
 from rnalearner.errors import RecipeError
 
