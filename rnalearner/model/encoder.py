@@ -8,6 +8,7 @@ from performer_pytorch import FastAttention, Performer
 from torch import Tensor, nn
 
 from rnalearner.config import ModelConfig
+from rnalearner.model.attention import attend
 
 
 class ExpressionEncoder(nn.Module):
@@ -70,12 +71,11 @@ class ExpressionEncoder(nn.Module):
         return self.norm(self._blocks(hidden_nld, measured_nl, from_block, self.config.depth))
 
     def _blocks(self, hidden_nld: Tensor, measured_nl: Tensor, first: int, last: int) -> Tensor:
-        # performer-pytorch's mask takes a position's value out of the attention's sum, not its key
-        # out of the normaliser: unmeasured genes weaken attention evenly and say nothing.
-        # On a GPU the question would cost more than the mask.
-        mask_nl = None if not measured_nl.is_cuda and bool(measured_nl.all()) else measured_nl
+        # On a GPU, or compiled, the question would cost more than the mask.
+        asked = not (measured_nl.is_cuda or torch.compiler.is_compiling())
+        mask_nl = None if asked and bool(measured_nl.all()) else measured_nl
         for attention, feedforward in list(self.performer.net.layers)[first:last]:
-            hidden_nld = hidden_nld + attention(hidden_nld, mask=mask_nl)
+            hidden_nld = hidden_nld + attend(attention.fn, attention.norm(hidden_nld), mask_nl)
             hidden_nld = hidden_nld + feedforward(hidden_nld)
         return hidden_nld
 

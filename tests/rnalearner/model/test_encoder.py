@@ -6,6 +6,7 @@ from performer_pytorch import Performer
 from rnalearner.config import ModelConfig, PreprocessingConfig
 from rnalearner.counts.genes import GeneSet
 from rnalearner.errors import CheckpointError
+from rnalearner.model.attention import attend
 from rnalearner.model.build import identity, load_encoder, new_encoder, save_encoder
 from rnalearner.model.heads import MaskedBinHead, SampleClassifier, seeded_classifier
 
@@ -37,6 +38,14 @@ def test_output_equals_performer_pytorch_with_the_same_weights(encoder, tokens_n
     torch.testing.assert_close(encoder(tokens_ng), expected)
 
 
+def test_attention_with_unmeasured_genes_equals_performer_pytorch_with_a_mask(encoder, tokens_ng):
+    tokens_ng[:2, 3:9] = PAD
+    hidden_nld, measured_nl = encoder.embed(tokens_ng), encoder.measured(tokens_ng)
+    theirs = encoder.performer.net.layers[0][0]
+    ours = attend(theirs.fn, theirs.norm(hidden_nld), measured_nl)
+    torch.testing.assert_close(ours, theirs(hidden_nld, mask=measured_nl))
+
+
 @pytest.mark.parametrize("cut", [0, 1, 3])
 def test_prefix_then_suffix_is_the_whole(encoder, tokens_ng, cut):
     hidden_nld = encoder.prefix(tokens_ng, cut)
@@ -59,6 +68,13 @@ def test_an_unmeasured_gene_is_no_position_to_attend_to(encoder, tokens_ng):
     before, after = (attention(x, mask=measured_nl)[:, others] for x in (hidden_nld, changed))
     torch.testing.assert_close(before, after)
     assert not torch.allclose(attention(hidden_nld)[:, others], attention(changed)[:, others])
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:torch")  # its compiler uses its own old parts
+def test_a_compiled_encoder_gives_the_same_with_unmeasured_genes(encoder, tokens_ng):
+    tokens_ng[:2, 3:9] = PAD
+    torch.testing.assert_close(torch.compile(encoder)(tokens_ng), encoder(tokens_ng))
 
 
 def test_the_last_blocks_and_the_final_norm_train(encoder):
