@@ -118,14 +118,14 @@ def arm_encoder(
     layout: RunLayout, config: RunConfig, store: ShardStore, arm: str, seed: int
 ) -> ExpressionEncoder:
     """The encoder that an arm starts from; random ones differ from seed to seed."""
-    encoder, _ = load_encoder(layout.base_checkpoint, config.model, store.preprocessing, store.gene_set)
-    if arm in ("pretrained", "guided"):
-        return encoder
-    vectors_gd = encoder.gene_vectors_gd
     if arm == "none":
         generator = torch.Generator().manual_seed(seed)
         vectors_gd = random_gene_vectors(len(store.gene_set), config.model.dim, generator)
-    return new_encoder(config.model, store.preprocessing, vectors_gd, seed)
+        return new_encoder(config.model, store.preprocessing, vectors_gd, seed)
+    encoder, _ = load_encoder(layout.base_checkpoint, config.model, store.preprocessing, store.gene_set)
+    if arm == "vectors":
+        return new_encoder(config.model, store.preprocessing, encoder.gene_vectors_gd, seed)
+    return encoder
 
 
 def _rows(run: _Run, result: FinetuneResult, seconds: float) -> dict[str, list[dict[str, Any]]]:

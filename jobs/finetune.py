@@ -20,14 +20,14 @@ def finetune(config: RunConfig, layout: RunLayout, progress: Progress) -> Figure
     from cluster.finetuning import run_finetuning
     from cluster.local import ray_session
     from rnalearner.errors import RecipeError
-    from rnalearner.finetune.leaks import checked_tasks
+    from rnalearner.finetune.fewshot import fewshot_task
     from rnalearner.publish import publish_file
     from rnalearner.shards.read import ShardStore
 
     if not config.tasks:
         raise RecipeError("recipe", "there is no task to learn", "add a [[tasks]] table")
     store = ShardStore.open(layout.shards)
-    tasks, leaks = checked_tasks(store, config.tasks, config.data.allow_leak)
+    tasks = [fewshot_task(store, task) for task in config.tasks]  # leaks were judged at ingest
     with ray_session(config.ray):
         tables = run_finetuning(
             layout, config, tasks, lambda done, total, note: progress("finetune", done, total, note)
@@ -38,7 +38,7 @@ def finetune(config: RunConfig, layout: RunLayout, progress: Progress) -> Figure
     for name, table in tables.items():
         with publish_file(layout.finetune(name)) as temporary:
             table.to_csv(temporary, index=False)
-    return {"runs": len(tables["runs"]), "leaks": leaks}
+    return {"runs": len(tables["runs"])}
 
 
 def _linear(store: "ShardStore", task: "FewShotTask") -> "tuple[pd.DataFrame, pd.DataFrame]":

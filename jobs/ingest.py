@@ -1,4 +1,4 @@
-"""Count tables to shards; a simulated corpus is written first."""
+"""Count tables to shards."""
 
 from jobs.phase import Figures, Progress
 from rnalearner.config import RunConfig
@@ -7,25 +7,22 @@ from rnalearner.layout import RunLayout
 
 def ingest(config: RunConfig, layout: RunLayout, progress: Progress) -> Figures:
     """Read every source of the recipe, check it and the tasks, and write the shards of the run."""
-    from rnalearner.counts.simulate import simulate
     from rnalearner.counts.sources import open_sources
     from rnalearner.finetune.leaks import checked_tasks
     from rnalearner.publish import write_json
     from rnalearner.shards.build import build_shards
     from rnalearner.shards.read import ShardStore
 
-    if config.data.source == "simulated":
-        simulate(layout.simulated, config.data.simulation)
     sources = open_sources(config.data, layout.simulated)
     gene_set, studies = build_shards(
         sources, config, layout.shards, lambda done, total, study: progress("studies", done, total, study)
     )
     write_json(layout.ingest_report, {"studies": studies})
     # Phase III asks for labels; a fault in them is told now, not after hours of training.
-    checked_tasks(ShardStore.open(layout.shards), config.tasks, config.data.allow_leak)
+    _, leaks = checked_tasks(ShardStore.open(layout.shards), config.tasks, config.data.allow_leak)
     return {
         "studies": len(studies),
         "samples": sum(study["n_kept"] for study in studies),
         "samples_dropped": sum(study["n_samples"] - study["n_kept"] for study in studies),
         "genes": len(gene_set),
-    }
+    } | ({"leaks": leaks} if leaks else {})

@@ -111,3 +111,8 @@ class TaskConfig(Section):
         if both:
             raise ValueError(f"{both[0]!r} is in both groups of task {self.name}")
         return self
+
+    @property
+    def studies(self) -> tuple[str, str, str]:
+        """Of training, validation and test: what the corpus must not hold."""
+        return self.train, self.validation, self.test

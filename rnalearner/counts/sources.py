@@ -27,7 +27,7 @@ class Source(Protocol):
 def open_sources(data: DataConfig, simulated: Path) -> list[Source]:
     """The corpus, then OSDR sets, then the user's tables (which are the corpus if there is no other).
 
-    A simulated compendium is written to `simulated` where that is not there yet. Raises RecipeError
+    A simulated compendium is written to `simulated`. Raises RecipeError
     where two sources have a study of the same name, and the sources' own errors.
     """
     sources: list[Source] = []
@@ -35,8 +35,7 @@ def open_sources(data: DataConfig, simulated: Path) -> list[Source]:
         from rnalearner.counts.recount3 import Recount3Source
         from rnalearner.counts.simulate import simulate
 
-        if not simulated.exists():
-            simulate(simulated, data.simulation)
+        simulate(simulated, data.simulation)  # anew: one that is there may be of another recipe
         sources.append(Recount3Source(simulated, data.projects, data.exclude))
     elif data.source == "recount3":
         from rnalearner.counts.recount3 import Recount3Source

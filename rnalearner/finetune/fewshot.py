@@ -41,9 +41,7 @@ class FewShotTask:
 
 def fewshot_task(store: ShardStore, config: TaskConfig) -> FewShotTask:
     """Find a task's samples; raises LabelError naming the study, the column, and what it holds."""
-    train, validation, test = (
-        _dataset(store.obs, config, study) for study in (config.train, config.validation, config.test)
-    )
+    train, validation, test = (_dataset(store.obs, config, study) for study in config.studies)
     seen = set(train.subjects) | set(validation.subjects)
     unseen_n = np.array([subject == "" or subject not in seen for subject in test.subjects])
     return FewShotTask(config, train, validation, test, unseen_n)

@@ -51,9 +51,7 @@ class FewShotModel(nn.Module):
         self.centring = config.cohort_centring
         self.first = encoder.first_trained_block(config.trained_blocks)
         self.register_buffer("unit", torch.ones(()))
-        trained = encoder.trained_parameters(config.trained_blocks)
-        for name, parameter in encoder.named_parameters():
-            parameter.requires_grad_(name in trained)
+        encoder.train_only(config.trained_blocks)
 
     def features(self, hidden_nld: Tensor, measured_nl: Tensor) -> Tensor:
         """The head's features n x f; centred by the batch's own mean where cohorts are centred."""
@@ -102,15 +100,15 @@ def finetune(
     result = FinetuneResult(config.epochs)
     best_loss, best = float("inf"), None
     for epoch in range(1, config.epochs + 1):
+        rate = learning_rate(
+            epoch - 1,
+            config.learning_rate,
+            first_period=config.restart_epochs,
+            period_mult=config.restart_mult,
+        )
+        for group in optimizer.param_groups:
+            group["lr"] = rate
         for rows in _batches(len(samples["train"]), config.batch_size, generator):
-            rate = learning_rate(
-                epoch - 1,
-                config.learning_rate,
-                first_period=config.restart_epochs,
-                period_mult=config.restart_mult,
-            )
-            for group in optimizer.param_groups:
-                group["lr"] = rate
             loss = nn.functional.cross_entropy(model(samples["train"][rows]), y_n["train"][rows.to(device)])
             optimizer.zero_grad()
             loss.backward()

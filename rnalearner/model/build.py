@@ -13,9 +13,6 @@ from rnalearner.errors import CheckpointError
 from rnalearner.model.encoder import ExpressionEncoder
 from rnalearner.preprocessing.binning import BinVocabulary
 
-UPDATER = ".proj_updater."
-"""performer-pytorch's updater names every block a second time; its own counter is not used here."""
-
 
 def identity(config: ModelConfig, preprocessing: PreprocessingConfig, gene_set: GeneSet) -> dict[str, Any]:
     """What two checkpoints must share before weights may pass between them."""
@@ -39,8 +36,7 @@ def new_encoder(
 
 def save_encoder(folder: Path, encoder: ExpressionEncoder, meta: dict[str, Any]) -> str:
     """Store weights, projections and gene vectors; `meta` must hold `identity`. Returns the sha256."""
-    tensors = {name: value for name, value in encoder.state_dict().items() if UPDATER not in name}
-    return save_checkpoint(folder, tensors, meta)
+    return save_checkpoint(folder, encoder.state_dict(), meta)
 
 
 def load_encoder(
@@ -51,11 +47,9 @@ def load_encoder(
     check_same(folder, meta, identity(config, preprocessing, gene_set))
     encoder = new_encoder(config, preprocessing, tensors["gene_vectors_gd"], seed=0)
     try:
-        absent, unknown = encoder.load_state_dict(tensors, strict=False)
-    except RuntimeError as error:  # a tensor of another shape
+        encoder.load_state_dict(tensors)
+    except RuntimeError as error:  # a tensor too much, too few, or of another shape
         raise CheckpointError(
             folder, f"its tensors do not fit the model ({error})", "pretrain again"
         ) from None
-    if wrong := [name for name in [*absent, *unknown] if UPDATER not in name]:
-        raise CheckpointError(folder, f"lacks, or has too much, the tensor {wrong[0]}", "pretrain again")
     return encoder, meta

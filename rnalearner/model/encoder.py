@@ -42,6 +42,8 @@ class ExpressionEncoder(nn.Module):
             attn_dropout=config.dropout,
             auto_check_redraw=False,  # redrawn by `redraw`, from a seed, alike on every rank
         )
+        # Its updater would name every block a second time, in each state and checkpoint.
+        self.performer.proj_updater = nn.Identity()
         self.norm = nn.LayerNorm(config.dim)
 
     @property
@@ -90,6 +92,13 @@ class ExpressionEncoder(nn.Module):
         first = self.first_trained_block(trained_blocks)
         chosen = tuple(f"performer.net.layers.{block}." for block in range(first, self.config.depth))
         return {n: p for n, p in self.named_parameters() if n.startswith((*chosen, "norm."))}
+
+    def train_only(self, trained_blocks: int) -> dict[str, nn.Parameter]:
+        """Let `trained_parameters` alone take gradients, and return them."""
+        trained = self.trained_parameters(trained_blocks)
+        for name, parameter in self.named_parameters():
+            parameter.requires_grad_(name in trained)
+        return trained
 
     def redraw(self, seed: int) -> None:
         """New random projections in every block, the same wherever `seed` is the same."""

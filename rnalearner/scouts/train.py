@@ -78,9 +78,7 @@ def run_episode(
     seeds = np.random.SeedSequence([config.seed, task.scout_id])
     rows, y_n, held_rows, held_y_n = split_task(task, config.validation_share, np.random.default_rng(seeds))
     encoder, head = encoder.to(device).eval(), head.to(device)  # eval: no dropout in so short a training
-    trained = encoder.trained_parameters(config.trained_blocks)
-    for name, parameter in encoder.named_parameters():
-        parameter.requires_grad_(name in trained)
+    trained = encoder.train_only(config.trained_blocks)
     base = snapshot(trained)
     first = encoder.first_trained_block(config.trained_blocks)
     train, held = (

@@ -77,7 +77,7 @@ def _none_kept(reports: Sequence[StudyReport]) -> CountsError:
 def _panel(sources: Sequence[Source], config: RunConfig, on_study: OnStudy) -> GeneSet:
     if config.data.panel is not None:
         return GeneSet.from_file(config.data.root / config.data.panel)
-    in_task = {study for task in config.tasks for study in (task.train, task.validation, task.test)}
+    in_task = {study for task in config.tasks for study in task.studies}
     statistics = PanelStatistics()
     studies = [(s, study) for s, study in _studies(sources) if s.role == "corpus" and study not in in_task]
     if not studies:  # only the user's own tables: they choose together

@@ -23,7 +23,7 @@ class Corpus:
 
 def corpus_rows(obs: pd.DataFrame, tasks: Iterable[TaskConfig]) -> Corpus:
     """All bulk samples whose study is in no task and whose subject is in no task's study."""
-    named = {study for task in tasks for study in (task.train, task.validation, task.test)}
+    named = {study for task in tasks for study in task.studies}
     in_task = obs["study"].isin(named)
     shared = ~in_task & obs["subject"].isin(set(obs.loc[in_task, "subject"]) - {""})
     single_cell = obs["modality"] != "bulk"

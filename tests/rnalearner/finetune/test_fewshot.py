@@ -1,17 +1,9 @@
 import numpy as np
 import pytest
 
-from rnalearner.config import TaskConfig
 from rnalearner.errors import LabelError
 from rnalearner.finetune.fewshot import fewshot_task
-
-TASK = TaskConfig(name="flight", train="A", validation="B", test="C")
-STUDIES = {
-    "A": (["FLT", "GC", "FLT"], ["m1", "m2", "m3"]),
-    "B": (["GC", "FLT"], ["m4", "m5"]),
-    "other": (["FLT", "GC"], ["x1", "x2"]),
-    "C": (["GC", "VIV", "FLT", "GC", "FLT"], ["m6", "m7", "m8", "m9", "m10"]),
-}
+from tests.toy_tasks import STUDIES, TASK
 
 
 def test_each_dataset_keeps_the_rows_of_its_own_study(make_store):

@@ -31,7 +31,7 @@ def test_output_equals_performer_pytorch_with_the_same_weights(encoder, tokens_n
     theirs = Performer(
         dim=16, depth=3, heads=2, dim_head=8, nb_features=12, ff_mult=4, auto_check_redraw=False
     ).eval()
-    theirs.load_state_dict(encoder.performer.state_dict())
+    theirs.net.load_state_dict(encoder.performer.net.state_dict())
     genes_ngd = encoder.bin_embedding.weight[tokens_ng.long()] + encoder.gene_vectors_gd
     x_nld = torch.cat([genes_ngd, encoder.extra_d.expand(4, 1, 16)], dim=1)
     expected = torch.nn.functional.layer_norm(theirs(x_nld), (16,), encoder.norm.weight, encoder.norm.bias)
