@@ -72,16 +72,22 @@ def _add_verb(name: str, summary: str) -> None:
         out: Annotated[
             Path | None, typer.Option("--out", "-o", help="The run's folder; by default runs/NAME.")
         ] = None,
+        with_needs: Annotated[
+            bool, typer.Option("--needs", help="Run first what this builds on, where it is not complete.")
+        ] = False,
         as_json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")] = False,
     ) -> None:
-        _run(name, recipe, list(context.args), out, as_json)
+        _run(name, recipe, list(context.args), out, with_needs, as_json)
 
 
 for _name, _summary in VERBS.items():
     _add_verb(_name, _summary)
 
 
-def _run(verb: str, recipe: Path | None, words: list[str], out: Path | None, as_json: bool) -> None:
+def _run(
+    verb: str, recipe: Path | None, words: list[str], out: Path | None, with_needs: bool, as_json: bool
+) -> None:
+    from jobs.adopt import started_from
     from jobs.options import parse_options, take_recipe
     from rnalearner.config import load_recipe
     from rnalearner.layout import RunLayout
@@ -89,7 +95,7 @@ def _run(verb: str, recipe: Path | None, words: list[str], out: Path | None, as_
     recipe, words = take_recipe([*([str(recipe)] if recipe is not None else []), *words])
     if recipe is None and out is not None and RunLayout(out).recipe.exists():
         recipe = RunLayout(out).recipe
-    config = load_recipe(recipe, parse_options(words))
+    config = started_from(load_recipe(recipe, parse_options(words)))
     # Workers run in folders of their own.
     layout = RunLayout((out or Path("runs") / config.name).resolve())
 
@@ -97,7 +103,7 @@ def _run(verb: str, recipe: Path | None, words: list[str], out: Path | None, as_
     from jobs.run import run_verb
 
     with shown_progress() as progress:
-        markers = run_verb(verb, config, layout, progress)
+        markers = run_verb(verb, config, layout, progress, with_needs)
     if as_json:
         typer.echo(json.dumps({"out": str(layout.root), "phases": markers}, allow_nan=False))
     else:

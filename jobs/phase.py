@@ -5,7 +5,7 @@ import json
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -21,9 +21,14 @@ Figures = dict[str, Any]
 
 
 class Progress(Protocol):
-    """Where a phase says how far it is: `label` names a bar, `note` stands beside it."""
+    """Where a phase says how far it is: `label` names a bar, `note` stands beside it.
 
-    def __call__(self, label: str, done: int, total: int, note: str = "") -> None: ...
+    `figures` are numbers worth a curve: a loss, an accuracy.
+    """
+
+    def __call__(
+        self, label: str, done: int, total: int, note: str = "", figures: Mapping[str, float] | None = None
+    ) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -33,8 +38,8 @@ class Phase:
     name: str
     sections: tuple[str, ...]
     """Sections of the recipe that its result depends on."""
-    needs: tuple[str, ...]
-    """Phases whose results it reads."""
+    needs: Callable[[RunConfig], tuple[str, ...]]
+    """Phases whose results it reads, by this recipe."""
     work: Callable[[RunConfig, RunLayout, Progress], Figures]
     inputs: Callable[[RunConfig], Iterable[Path]] = lambda config: ()
     """Files, and folders of files, that it reads from outside of the run."""
@@ -47,7 +52,7 @@ def fingerprint(phase: Phase, phases: dict[str, Phase], config: RunConfig) -> st
         "version": rnalearner.__version__,
         "phase": phase.name,
         "sections": {section: dumped[section] for section in phase.sections},
-        "needs": {name: fingerprint(phases[name], phases, config) for name in phase.needs},
+        "needs": {name: fingerprint(phases[name], phases, config) for name in phase.needs(config)},
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
@@ -86,7 +91,7 @@ def _needs(
     phase: Phase, phases: dict[str, Phase], config: RunConfig, layout: RunLayout
 ) -> dict[str, str | None]:
     """Which making of each phase it would build on; None where that is not complete."""
-    markers = {name: completed(phases[name], phases, config, layout) for name in phase.needs}
+    markers = {name: completed(phases[name], phases, config, layout) for name in phase.needs(config)}
     return {name: None if marker is None else marker.get("made", "") for name, marker in markers.items()}
 
 
@@ -102,7 +107,7 @@ def run_phase(
     if done is not None:
         return done, False
     needs = _needs(phase, phases, config, layout)
-    for name in phase.needs:
+    for name in phase.needs(config):
         if needs[name] is None:
             what = f"{phase.name} needs {name}, which is not complete for this recipe"
             raise RecipeError(layout.root, what, f"run `rnalearner {name}` or `rnalearner run` first")

@@ -1,5 +1,6 @@
 """Phase I."""
 
+from jobs.adopt import adopt_checkpoint
 from jobs.phase import Figures, Progress
 from rnalearner.config import RunConfig
 from rnalearner.layout import RunLayout
@@ -7,6 +8,8 @@ from rnalearner.layout import RunLayout
 
 def pretrain(config: RunConfig, layout: RunLayout, progress: Progress) -> Figures:
     """Masked-bin pretraining on the corpus, by Ray Train; studies are held out for validation."""
+    if config.model.path is not None:
+        return adopt_checkpoint(config, layout)
     import json
 
     from cluster.local import ray_session

@@ -1,7 +1,7 @@
 """Progress bars on stderr; plain lines where there is no terminal."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -30,7 +30,9 @@ def shown_progress() -> Iterator[Progress]:
     with Bars(*columns, console=console) as bars:
         known = {}
 
-        def draw(label: str, done: int, total: int, note: str = "") -> None:
+        def draw(
+            label: str, done: int, total: int, note: str = "", figures: Mapping[str, float] | None = None
+        ) -> None:
             if label not in known:
                 known[label] = bars.add_task(label, total=total, note=note)
             bars.update(known[label], completed=done, total=total, note=note)
@@ -41,7 +43,9 @@ def shown_progress() -> Iterator[Progress]:
 def _plain_lines(console: Console) -> Progress:
     last: dict[str, float] = {}
 
-    def write(label: str, done: int, total: int, note: str = "") -> None:
+    def write(
+        label: str, done: int, total: int, note: str = "", figures: Mapping[str, float] | None = None
+    ) -> None:
         now = time.monotonic()
         if done < total and now - last.get(label, -_PLAIN_EVERY_S) < _PLAIN_EVERY_S:
             return

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from jobs.adopt import adopt_guide
 from jobs.phase import Figures, Progress
 from rnalearner.config import RunConfig
 from rnalearner.layout import RunLayout
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
 
 def scout(config: RunConfig, layout: RunLayout, progress: Progress) -> Figures:
     """Scouts on Ray, a bar each, and the guide they make."""
+    if config.model.path is not None:
+        return adopt_guide(config, layout)
     import numpy as np
     import pandas as pd
 

@@ -8,7 +8,9 @@
     │   ├── RecipeError        a recipe or an option
     │   └── CheckpointError    stored weights, guides, shards: damaged or of another gene set
     ├── LeakError              exit code 3: the test side was seen before the test
-    └── ClusterError           exit code 1: Ray did not do what was asked
+    ├── ClusterError           exit code 1: Ray did not do what was asked
+    ├── AccessError            exit code 4: the gateway does not know the key, or the key may not
+    └── GatewayError           exit code 5: the gateway did not do what was asked, or is not there
 
 Each is one sentence in three parts: where, what, what to do. They cross process borders, so they
 must survive pickling: the three parts are the exception's only arguments.
@@ -62,3 +64,15 @@ class LeakError(RnalearnerError):
 
 class ClusterError(RnalearnerError):
     """Ray did not do what was asked."""
+
+
+class AccessError(RnalearnerError):
+    """The gateway does not know the key, or the key may not do this."""
+
+    exit_code = 4
+
+
+class GatewayError(RnalearnerError):
+    """The gateway did not do what was asked, or does not answer."""
+
+    exit_code = 5

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PHASES = ("ingest", "explore", "gene2vec", "pretrain", "scout", "finetune", "report")
+"""Of a whole run, in their order; `tune`, `predict` and `export` stand beside it."""
 
 
 @dataclass(frozen=True)
@@ -90,5 +91,99 @@ class RunLayout:
         return self.phase("finetune") / f"{table}.csv"
 
     @property
+    def classifiers(self) -> Path:
+        """What fine-tuning learned, for new samples: <task>/<arm>/."""
+        return self.phase("finetune") / "classifiers"
+
+    @property
     def report(self) -> Path:
         return self.phase("report")
+
+    @property
+    def best_recipe(self) -> Path:
+        """TOML: the run's recipe with the best trial's settings, as `finetune` takes it."""
+        return self.phase("tune") / "best.toml"
+
+    @property
+    def trials(self) -> Path:
+        """CSV: a row a trial: its settings, its loss, how far it ran."""
+        return self.phase("tune") / "trials.csv"
+
+    @property
+    def ray_tune(self) -> Path:
+        """Ray Tune's own storage."""
+        return self.phase("tune") / "ray"
+
+    @property
+    def activations(self) -> Path:
+        """The frozen prefix's activations, which trials share."""
+        return self.phase("tune") / "activations"
+
+    def predictions(self, suffix: str) -> Path:
+        """What the classifiers say of new samples, as h5ad, parquet or csv."""
+        return self.phase("predict") / f"predictions.{suffix}"
+
+    @property
+    def exported(self) -> "PublishedModel":
+        return PublishedModel(self.phase("export") / "model")
+
+    @property
+    def attempts(self) -> Path:
+        """A folder a command that ran here, by its number."""
+        return self.root / "attempts"
+
+    def attempt(self, number: int) -> "AttemptLayout":
+        return AttemptLayout(self.attempts / str(number))
+
+
+@dataclass(frozen=True)
+class AttemptLayout:
+    """One command's record of itself."""
+
+    root: Path
+
+    @property
+    def events(self) -> Path:
+        """Append-only, one JSON object a line, numbered from 1."""
+        return self.root / "events.jsonl"
+
+    @property
+    def heartbeat(self) -> Path:
+        """JSON with a number that grows while the command lives."""
+        return self.root / "heartbeat.json"
+
+    @property
+    def log(self) -> Path:
+        """Standard output and error, where a cluster runs the command."""
+        return self.root / "log.txt"
+
+    @property
+    def result(self) -> Path:
+        """Written last, whole or not at all: how it ended, and every file it made with its sha256."""
+        return self.root / "result.json"
+
+
+@dataclass(frozen=True)
+class PublishedModel:
+    """A folder that others may start from."""
+
+    root: Path
+
+    @property
+    def card(self) -> Path:
+        """JSON: genes, scale, sizes, corpus, scores beside the trivial ones, licence."""
+        return self.root / "card.json"
+
+    @property
+    def genes(self) -> Path:
+        """One Ensembl id a line, in the order of the model's columns."""
+        return self.root / "genes.txt"
+
+    @property
+    def base_checkpoint(self) -> Path:
+        return self.root / "base_checkpoint"
+
+    @property
+    def guide(self) -> Path:
+        """Absent where the model has none."""
+        return self.root / "guide"

@@ -1,1 +1,1 @@
-"""Who asks: the HTTP gateway (built in a later issue)."""
+"""Who asks: the HTTP gateway. It imports neither Ray nor torch; what runs jobs is handed to it."""

@@ -4,18 +4,22 @@ from rnalearner.config.data import DataConfig, SimulationConfig, TableConfig, Ta
 from rnalearner.config.explore import ClusteringConfig, FigureConfig
 from rnalearner.config.finetune import FinetuneConfig
 from rnalearner.config.model import Gene2vecConfig, ModelConfig
+from rnalearner.config.predict import ExportConfig, PredictConfig
 from rnalearner.config.preprocessing import PreprocessingConfig, ShardConfig
 from rnalearner.config.pretrain import PretrainConfig
 from rnalearner.config.run import RaySettings, RunConfig, load_recipe
 from rnalearner.config.scouting import ScoutingConfig
+from rnalearner.config.tune import TuneConfig
 
 __all__ = [
     "ClusteringConfig",
     "DataConfig",
+    "ExportConfig",
     "FigureConfig",
     "FinetuneConfig",
     "Gene2vecConfig",
     "ModelConfig",
+    "PredictConfig",
     "PreprocessingConfig",
     "PretrainConfig",
     "RaySettings",
@@ -25,5 +29,6 @@ __all__ = [
     "SimulationConfig",
     "TableConfig",
     "TaskConfig",
+    "TuneConfig",
     "load_recipe",
 ]

@@ -92,16 +92,18 @@ class TaskConfig(Section):
     name: str = Field(pattern=r"^[A-Za-z0-9_-]+$")
     train: str
     """Study of the training samples."""
-    validation: str
-    """Study watched during training."""
-    test: str
-    """Study that is only scored."""
+    validation: str | None = None
+    """Study watched during training; without it nothing is watched."""
+    test: str | None = None
+    """Study that is only scored; without it nothing is, and the report says so."""
     column: str = "label"
     """Column of the sheet that holds the groups."""
     positive: tuple[str, ...] = ("FLT",)
     """Values of the positive group."""
     negative: tuple[str, ...] = ("GC",)
     """Values of the negative group."""
+    groups: tuple[str, ...] = ()
+    """Values of two or more groups, each a class of its own: instead of `positive` and `negative`."""
     truth: Literal["signal", "shuffled", "unknown"] = "unknown"
     """What is known of the answer: `shuffled` labels carry no signal."""
 
@@ -110,9 +112,21 @@ class TaskConfig(Section):
         both = sorted(set(self.positive) & set(self.negative))
         if both:
             raise ValueError(f"{both[0]!r} is in both groups of task {self.name}")
+        if len(self.groups) == 1 or len(set(self.groups)) < len(self.groups):
+            raise ValueError(f"the groups of task {self.name} must be two or more, each named once")
         return self
 
     @property
-    def studies(self) -> tuple[str, str, str]:
-        """Of training, validation and test: what the corpus must not hold."""
-        return self.train, self.validation, self.test
+    def classes(self) -> tuple[tuple[str, ...], ...]:
+        """The column's values of every class, in the order of the class numbers: negative is 0."""
+        return tuple((value,) for value in self.groups) or (self.negative, self.positive)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """A name for every class; several values of one are joined."""
+        return tuple("|".join(values) for values in self.classes)
+
+    @property
+    def studies(self) -> tuple[str, ...]:
+        """Of training, validation and test, where given: what the corpus must not hold."""
+        return tuple(study for study in (self.train, self.validation, self.test) if study is not None)

@@ -34,6 +34,8 @@ class FinetuneConfig(Section):
     """Subtract each dataset's own unlabelled mean before the head: transductive, and said so."""
     guide_form: Literal["update", "gradient"] = "update"
     """update: w <- w_prev + g (w_new - w_prev). gradient: as published; Adam undoes it."""
+    guide_temperature: float = Field(1.0, gt=0)
+    """Guide values are raised to 1 / temperature: above 1 they let more move, below 1 less."""
     select: Literal["last", "validation"] = "last"
     """The epoch that is scored: the last one, or the one of the lowest validation loss."""
     evaluate_every: int = Field(5, ge=1)

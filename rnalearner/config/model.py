@@ -10,6 +10,9 @@ from rnalearner.config.section import Section
 class ModelConfig(Section):
     """A Performer encoder over genes."""
 
+    path: Path | None = None
+    """A published model to start from (`rnalearner export`): its genes, scale, sizes, weights and
+    guide are taken, and Phases I and II are not run."""
     dim: int = Field(200, ge=4)
     """Width of a position, and length of a gene vector."""
     depth: int = Field(6, ge=1)

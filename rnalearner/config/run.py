@@ -12,10 +12,12 @@ from rnalearner.config.data import DataConfig, TaskConfig
 from rnalearner.config.explore import ClusteringConfig, FigureConfig
 from rnalearner.config.finetune import FinetuneConfig
 from rnalearner.config.model import Gene2vecConfig, ModelConfig
+from rnalearner.config.predict import ExportConfig, PredictConfig
 from rnalearner.config.preprocessing import PreprocessingConfig, ShardConfig
 from rnalearner.config.pretrain import PretrainConfig
 from rnalearner.config.scouting import ScoutingConfig
 from rnalearner.config.section import Section
+from rnalearner.config.tune import TuneConfig
 from rnalearner.errors import RecipeError
 
 
@@ -49,6 +51,9 @@ class RunConfig(Section):
     pretrain: PretrainConfig = PretrainConfig()
     scouting: ScoutingConfig = ScoutingConfig()
     finetune: FinetuneConfig = FinetuneConfig()
+    tune: TuneConfig = TuneConfig()
+    predict: PredictConfig = PredictConfig()
+    export: ExportConfig = ExportConfig()
     tasks: tuple[TaskConfig, ...] = ()
     ray: RaySettings = RaySettings()
 

@@ -20,7 +20,7 @@ def identity(config: ModelConfig, preprocessing: PreprocessingConfig, gene_set: 
         "gene_set": gene_set.sha256,
         "scale": preprocessing.scale,
         "n_bins": preprocessing.n_bins,
-        "model": config.model_dump(mode="json"),
+        "model": config.model_dump(mode="json", exclude={"path"}),
     }
 
 

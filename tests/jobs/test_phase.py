@@ -14,7 +14,7 @@ from rnalearner.layout import RunLayout
 Run = Callable[..., list[str]]
 
 
-def _progress(label: str, done: int, total: int, note: str = "") -> None: ...
+def _progress(label: str, done: int, total: int, note: str = "", figures: object = None) -> None: ...
 
 
 def _work(name: str, ran: list[str], fails: dict[str, Exception]) -> Callable[..., Figures]:
@@ -50,7 +50,13 @@ def run(layout: RunLayout, fails: dict[str, Exception], tmp_path: Path) -> Run:
         ran: list[str] = []
         plan = (("a", "data", ""), ("b", "pretrain", "a"), ("c", "scouting", "a"), ("d", "finetune", "bc"))
         phases = {
-            n: Phase(n, (section,), tuple(needs), _work(n, ran, fails), inputs if n == "a" else lambda c: ())
+            n: Phase(
+                n,
+                (section,),
+                lambda config, needs=needs: tuple(needs),
+                _work(n, ran, fails),
+                inputs if n == "a" else lambda c: (),
+            )
             for n, section, needs in plan
         }
         config = load_recipe(None, {name.replace("__", "."): value for name, value in options.items()})

@@ -1,0 +1,76 @@
+"""A published model instead of Phases I and II: its checkpoint and guide become the run's own."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from rnalearner.config import ModelConfig, PreprocessingConfig, RunConfig
+from rnalearner.errors import CheckpointError
+from rnalearner.layout import PublishedModel, RunLayout
+from rnalearner.publish import publish_folder
+
+
+def started_from(config: RunConfig) -> RunConfig:
+    """The recipe with the genes, scale and sizes of its `model.path`, if it has one.
+
+    Raises CheckpointError where that is no published model.
+    """
+    if config.model.path is None:
+        return config
+    model = PublishedModel(config.model.path.resolve())
+    card = read_card(model)
+    try:
+        sizes = ModelConfig.model_validate(card["model"] | {"path": model.root})
+        scale = PreprocessingConfig.model_validate(card["preprocessing"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(
+            model.card, f"lacks sizes or scale ({error})", "export the model again"
+        ) from None
+    # Which samples are good enough is the run's to say; the scale and the bins are the model's.
+    own = config.preprocessing
+    scale = scale.model_copy(update={"min_expressed_genes": own.min_expressed_genes})
+    data = config.data.model_copy(update={"panel": model.genes})
+    return config.model_copy(update={"model": sizes, "preprocessing": scale, "data": data})
+
+
+def read_card(model: PublishedModel) -> dict[str, Any]:
+    """What a model says of itself; raises CheckpointError where it has no card."""
+    try:
+        card = json.loads(model.card.read_text(encoding="utf-8"))
+        if isinstance(card, dict):
+            return card
+    except (OSError, ValueError):
+        pass
+    raise CheckpointError(model.root, "is no published model", "name a folder that `rnalearner export` made")
+
+
+def adopt_checkpoint(config: RunConfig, layout: RunLayout) -> dict[str, Any]:
+    """In place of Phase I; returns the card's figures."""
+    model = PublishedModel(_path(config))
+    _copy(model.base_checkpoint, layout.base_checkpoint)
+    card = read_card(model)
+    return {"model": card.get("id"), "name": card.get("name")}
+
+
+def adopt_guide(config: RunConfig, layout: RunLayout) -> dict[str, Any]:
+    """In place of Phase II; raises CheckpointError where the model has no guide."""
+    model = PublishedModel(_path(config))
+    if not model.guide.exists():
+        remedy = "leave the arm `guided` out, or export the model with its guide"
+        raise CheckpointError(model.root, "has no guide", remedy)
+    _copy(model.guide, layout.guide)
+    return {"model": read_card(model).get("id")}
+
+
+def _path(config: RunConfig) -> Path:
+    assert config.model.path is not None  # noqa: S101 - phases ask only then
+    return config.model.path
+
+
+def _copy(source: Path, target: Path) -> None:
+    try:
+        with publish_folder(target) as temporary:
+            shutil.copytree(source, temporary, dirs_exist_ok=True)
+    except FileNotFoundError:
+        raise CheckpointError(source, "is missing from the model", "export the model again") from None

@@ -1,0 +1,41 @@
+"""What a finished fine-tuning says of new samples, and what a run gives away."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from rnalearner.config.finetune import Arm
+from rnalearner.config.section import Section
+
+
+class PredictConfig(Section):
+    """A table in, predictions out."""
+
+    run: Path | None = None
+    """Folder of the run whose classifiers are asked."""
+    table: Path | None = None
+    """CSV, TSV, h5ad, or a folder of one-sample files."""
+    sheet: Path | None = None
+    """Sheet of the samples, if there is one: its columns travel along."""
+    genes: Path | None = None
+    """Table that turns gene symbols into Ensembl ids: columns `ensembl`, `symbol`."""
+    task: str | None = None
+    """Task whose classifiers are asked; without it, the run's only one."""
+    arm: Arm | None = None
+    """Arm that makes the call; without it, the last one of the run. The others stand beside it."""
+    formats: tuple[Literal["h5ad", "parquet", "csv"], ...] = ("h5ad", "parquet", "csv")
+    min_confidence: float = Field(0.6, ge=0, le=1)
+    """Samples whose likeliest class is less probable than this are abstained from."""
+    min_coverage: float = Field(0.5, ge=0, le=1)
+    """Samples in which a smaller share of the model's genes is measured are abstained from."""
+
+
+class ExportConfig(Section):
+    """A published model: base checkpoint, guide, genes, and a card."""
+
+    name: str = Field("model", pattern=r"^[A-Za-z0-9_-]+$")
+    guide: bool = True
+    """With the guide, which takes Phase II; without it, the base checkpoint alone."""
+    licence: str = "unknown"
+    """Terms of the corpus and of what was learned from it, for the card."""

@@ -1,0 +1,1 @@
+"""Thin routes: a signature that reads as a sentence, a check, one call, an answer."""

@@ -1,0 +1,1 @@
+"""What travels over HTTP: Create is asked for, Public is answered."""

@@ -1,0 +1,83 @@
+"""Count tables and their sheets of labels."""
+
+from typing import Literal
+
+from service.schemas.base import Fault, Public, Sha256, Time
+
+DatasetState = Literal["VALIDATING", "READY", "REJECTED"]
+
+
+class SheetColumn(Public):
+    """One column of the sheet of labels."""
+
+    name: str
+    values: dict[str, int]
+    """Value -> number of samples, the commonest first; 50 values at most."""
+    n_values: int
+
+
+class DatasetReport(Public):
+    """What validation found."""
+
+    n_samples: int
+    n_genes: int
+    samples: list[str]
+    """Names, 1,000 at most."""
+    orientation: str
+    """Where genes are in the file: rows or columns."""
+    id_type: str
+    """ensembl, ensembl_version or symbol."""
+    n_matched: int
+    """Genes with an Ensembl id."""
+    share_matched: float
+    """Of the file's genes."""
+    models: dict[str, float]
+    """Published model -> share of its genes that the table measures."""
+    integer: bool
+    """False: expected counts as RSEM writes them."""
+    n_duplicates: int
+    """Pairs of samples whose profiles correlate above 0.999."""
+    duplicates: list[tuple[str, str]]
+    """The first ten pairs."""
+    total_min: float
+    """Smallest library, in reads."""
+    total_max: float
+    columns: list[SheetColumn]
+    """The sheet's, empty without one."""
+    label_column: str | None
+    """The column that looks like the groups: two or more values, two samples or more of each."""
+    subject_column: str | None
+    """The column that names animals, if there is one."""
+    not_in_sheet: list[str]
+    """Samples that the sheet does not list."""
+    notes: list[str]
+    """What its owner should know before asking anything of it, as sentences."""
+
+
+class DatasetPublic(Public):
+    """One uploaded table."""
+
+    id: Sha256
+    """sha256 of its bytes; also its ETag."""
+    name: str
+    bytes: int
+    state: DatasetState
+    labels_sha256: Sha256 | None
+    report: DatasetReport | None
+    problem: Fault | None
+    created: Time
+    expires: Time | None
+
+
+class DatasetPage(Public):
+    items: list[DatasetPublic]
+    next: str | None
+    """Cursor of the next page; also in the Link header."""
+
+
+class Validation(Public):
+    """What validation would say; nothing is stored."""
+
+    valid: bool
+    report: DatasetReport | None
+    problem: Fault | None
