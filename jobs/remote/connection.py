@@ -1,0 +1,50 @@
+"""Which gateway, and with which key: options, the environment, ./rnalearner.toml, the user's own file."""
+
+import os
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rnalearner.errors import AccessError, InputError
+
+if TYPE_CHECKING:
+    from service.client import GatewayClient
+
+Server = Annotated[
+    str | None,
+    typer.Option("--server", help="Address of the gateway; else RNALEARNER_SERVER, or a config file."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
+
+
+def connect(server: str | None) -> "GatewayClient":
+    """A client; raises AccessError where no key is known. The key is never an option: others see those."""
+    from service.client import GatewayClient
+
+    known = _from_files()
+    server = server or os.environ.get("RNALEARNER_SERVER") or known.get("server") or "http://127.0.0.1:8440"
+    key = os.environ.get("RNALEARNER_KEY") or known.get("key")
+    if not key:
+        remedy = f"set RNALEARNER_KEY, or write `key = ...` to {user_file()}"
+        raise AccessError(server, "no key is known for it", remedy)
+    return GatewayClient(server, key)
+
+
+def user_file() -> Path:
+    """The user's own file, which `rnalearner serve` writes on its first start."""
+    from platformdirs import user_config_path
+
+    return user_config_path("rnalearner") / "client.toml"
+
+
+def _from_files() -> dict[str, Any]:
+    for path in (Path("rnalearner.toml"), user_file()):
+        try:
+            return tomllib.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            continue
+        except (OSError, ValueError) as error:
+            raise InputError(path, f"cannot be read ({error})", "mend it, or remove it") from None
+    return {}
