@@ -2,25 +2,27 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import ray
 import torch
 
 from cluster.resources import finetune_resources, use_gpu
+from rnalearner.checkpoint import WEIGHTS
 from rnalearner.config import RunConfig
 from rnalearner.errors import ClusterError, RnalearnerError
+from rnalearner.finetune.classifier import Classifier
 from rnalearner.finetune.fewshot import FewShotTask
-from rnalearner.finetune.train import FinetuneResult, LabelledTokens, finetune
+from rnalearner.finetune.scored import scored_rows
+from rnalearner.finetune.train import LabelledTokens, finetune
 from rnalearner.guide.scaling import Guide
 from rnalearner.layout import RunLayout
-from rnalearner.linear.scores import accuracy, auroc, brier
 from rnalearner.model.build import identity, load_encoder, new_encoder
 from rnalearner.model.encoder import ExpressionEncoder, random_gene_vectors
+from rnalearner.publish import sha256_of
 from rnalearner.shards.read import ShardStore
 
 OnRun = Callable[[int, int, str], None]
@@ -42,7 +44,7 @@ class _Run:
 def run_finetuning(
     layout: RunLayout, config: RunConfig, tasks: Sequence[FewShotTask], on_run: OnRun
 ) -> Tables:
-    """Fine-tune every arm on every task inside an open Ray session.
+    """Fine-tune every arm on every task inside an open Ray session, and store every classifier.
 
     Returns the tables runs, curves and predictions (columns in rnalearner.report.inputs). Raises
     the run's own error where it is the user's to mend, ClusterError where Ray lost it.
@@ -74,7 +76,10 @@ def run_finetuning(
         for ref in flying:
             ray.cancel(ref)
     order = ["task", "arm", "seed"]
-    return {name: pd.DataFrame(found).sort_values(order, kind="stable") for name, found in rows.items()}
+    tables = {name: pd.DataFrame(found).sort_values(order, kind="stable") for name, found in rows.items()}
+    # After the probabilities of the task with the most classes, whichever came first.
+    tables["predictions"]["unseen_subject"] = tables["predictions"].pop("unseen_subject")
+    return tables
 
 
 def _result(ref: "ray.ObjectRef", run: _Run) -> dict[str, list[dict[str, Any]]]:
@@ -91,7 +96,7 @@ def _result(ref: "ray.ObjectRef", run: _Run) -> dict[str, list[dict[str, Any]]]:
 def _finetune(
     layout: RunLayout, config: RunConfig, run: _Run, threads: int, on_gpu: bool
 ) -> dict[str, list[dict[str, Any]]]:
-    """The body of a Ray task: rows of the three tables."""
+    """The body of a Ray task: rows of the three tables; the classifier is stored on the way."""
     torch.set_num_threads(threads)
     begun = time.monotonic()
     store = ShardStore.open(layout.shards)
@@ -99,19 +104,33 @@ def _finetune(
         split: LabelledTokens(torch.from_numpy(store.tokens(d.rows)), torch.from_numpy(d.y_n))
         for split, d in run.task.datasets()
     }
-    guide = None
-    if run.arm == "guided":
-        guide = Guide.load(layout.guide, identity(config.model, store.preprocessing, store.gene_set))
+    own = identity(config.model, store.preprocessing, store.gene_set)
+    guide = Guide.load(layout.guide, own) if run.arm == "guided" else None
     seed = config.finetune.seed + run.seed
     result = finetune(
         arm_encoder(layout, config, store, run.arm, seed),
         data,
         config.finetune,
         seed,
-        guide,
-        torch.device("cuda" if on_gpu else "cpu"),
+        n_classes=run.task.n_classes,
+        guide=guide,
+        device=torch.device("cuda" if on_gpu else "cpu"),
     )
-    return _rows(run, result, time.monotonic() - begun)
+    train = run.task.train
+    meta = own | {
+        "preprocessing": store.preprocessing.model_dump(mode="json"),
+        "finetune": config.finetune.model_dump(mode="json"),
+        "classes": list(run.task.config.class_names),
+        "train": {"study": train.study, "samples": list(train.samples)},
+        "base_checkpoint": None if run.arm == "none" else sha256_of(layout.base_checkpoint / WEIGHTS),
+        "guide": sha256_of(layout.guide / WEIGHTS) if guide is not None else None,
+        "epoch_scored": result.epoch_scored,
+    }
+    folder = layout.classifiers / run.task.config.name / run.arm / str(run.seed)
+    Classifier(result.model, meta).save(folder)
+    named = {"task": run.task.config.name, "arm": run.arm, "seed": run.seed}
+    found = scored_rows(run.task, result, time.monotonic() - begun)
+    return {name: [named | row for row in rows] for name, rows in found.items()}
 
 
 def arm_encoder(
@@ -126,48 +145,3 @@ def arm_encoder(
     if arm == "vectors":
         return new_encoder(config.model, store.preprocessing, encoder.gene_vectors_gd, seed)
     return encoder
-
-
-def _rows(run: _Run, result: FinetuneResult, seconds: float) -> dict[str, list[dict[str, Any]]]:
-    named = {"task": run.task.config.name, "arm": run.arm, "seed": run.seed}
-    right = {
-        split: accuracy(dataset.y_n, result.probability[split] > 0.5)
-        for split, dataset in run.task.datasets()
-    }
-    y_n, probability_n = run.task.test.y_n, result.probability["test"]
-    scores = {
-        "epoch_scored": result.epoch_scored,
-        "train_accuracy": right["train"],
-        "validation_accuracy": right["validation"],
-        "test_accuracy": right["test"],
-        "test_auroc": auroc(y_n, probability_n),
-        "test_brier": brier(y_n, probability_n),
-        "test_loss": _cross_entropy(y_n, probability_n),
-        "seconds": round(seconds, 3),
-    }
-    return {
-        "runs": [named | scores],
-        "curves": [named | point for point in result.curves],
-        "predictions": [named | row for row in _predictions(run.task, result)],
-    }
-
-
-def _predictions(task: FewShotTask, result: FinetuneResult) -> Iterator[dict[str, Any]]:
-    for split, dataset in task.datasets():
-        unseen_n = task.unseen_n if split == "test" else np.zeros(len(dataset.y_n), dtype=bool)
-        for i, sample in enumerate(dataset.samples):
-            yield {
-                "split": split,
-                "sample": sample,
-                "subject": dataset.subjects[i],
-                "study": dataset.study,
-                "y": int(dataset.y_n[i]),
-                "probability": float(result.probability[split][i]),
-                "unseen_subject": bool(unseen_n[i]),
-            }
-
-
-def _cross_entropy(y_n: np.ndarray, probability_n: np.ndarray) -> float:
-    """Mean of -log p of the true group, nats; a p of 0 counts as 1e-12."""
-    p_true_n = np.where(y_n == 1, probability_n, 1 - probability_n)
-    return float(-np.log(np.clip(p_true_n, 1e-12, None)).mean())

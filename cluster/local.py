@@ -4,8 +4,10 @@ import logging
 import os
 import secrets
 import shutil
+import signal
 import socket
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -36,21 +38,22 @@ def ray_session(settings: RaySettings) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
-    _ensure_private_token()
-    folder = None if settings.address else _short_folder()
+    ensure_private_token()
+    folder = None if settings.address else short_folder()
     try:
         try:
-            if folder is None:
-                _connect(settings)
-            else:
-                ray.init(
-                    address="local",
-                    include_dashboard=False,
-                    log_to_driver=False,
-                    logging_level=logging.ERROR,
-                    _temp_dir=str(folder),
-                    **private_cluster(settings),
-                )
+            with _own_sigterm():
+                if folder is None:
+                    _connect(settings)
+                else:
+                    ray.init(
+                        address="local",
+                        include_dashboard=False,
+                        log_to_driver=False,
+                        logging_level=logging.ERROR,
+                        _temp_dir=str(folder),
+                        **private_cluster(settings),
+                    )
         except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
             where = f"Ray at {settings.address}" if settings.address else "a private Ray cluster"
             raise ClusterError(where, f"did not start ({error})", "see `[ray]` in the recipe") from error
@@ -60,6 +63,17 @@ def ray_session(settings: RaySettings) -> Iterator[None]:
         ray.shutdown()
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _own_sigterm() -> Iterator[None]:
+    """Give SIGTERM back to whoever handles it: Ray's handler ends the process on the spot."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if callable(before) and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, before)
 
 
 def _connect(settings: RaySettings) -> None:
@@ -78,13 +92,13 @@ def _connect(settings: RaySettings) -> None:
     )
 
 
-def _short_folder() -> Path:
+def short_folder() -> Path:
     """A new folder of this user alone (mode 0700) whose path leaves room for Ray's sockets."""
     parent = tempfile.gettempdir()
     return Path(tempfile.mkdtemp(prefix="rl-", dir=parent if len(parent) < _LONGEST_FOLDER - 12 else "/tmp"))  # noqa: S108
 
 
-def _ensure_private_token() -> None:
+def ensure_private_token() -> None:
     """Make the token that Ray asks for, or take other users' access to it away.
 
     Ray itself writes the file readable to all. `RAY_AUTH_TOKEN` and `RAY_AUTH_TOKEN_PATH` win.

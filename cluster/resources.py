@@ -52,6 +52,15 @@ def finetune_resources(settings: RaySettings, in_flight: int) -> dict[str, float
     return scout_resources(settings, in_flight)
 
 
+def tune_resources(settings: RaySettings, in_flight: int) -> dict[str, float]:
+    """What a trial asks Ray Tune for: as much as a fine-tuning run.
+
+    A trial is one process that starts no other: `in_flight` of them never wait for each other.
+    """
+    options = finetune_resources(settings, in_flight)
+    return {"CPU": options["num_cpus"], "GPU": options["num_gpus"]}
+
+
 def guide_resources() -> dict[str, float]:
     """Options of the guide's actor: it only receives, so it must never wait for a free CPU."""
     return {"num_cpus": 0}

@@ -45,11 +45,48 @@ def read_card(model: PublishedModel) -> dict[str, Any]:
     raise CheckpointError(model.root, "is no published model", "name a folder that `rnalearner export` made")
 
 
+def checked_model(model: PublishedModel) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Its card and genes; raises CheckpointError where a byte is not what the card says."""
+    from rnalearner.checkpoint import WEIGHTS, check_same
+    from rnalearner.counts.genes import GeneSet
+    from rnalearner.errors import GeneError
+    from rnalearner.guide.scaling import Guide
+    from rnalearner.model.build import load_encoder
+    from rnalearner.publish import sha256_of
+    from rnalearner.report.card import model_id
+
+    card, again = read_card(model), "export the model again"
+    try:
+        genes = GeneSet.from_file(model.genes)
+        sizes = ModelConfig.model_validate(card["model"])
+        scale = PreprocessingConfig.model_validate(card["preprocessing"])
+        base, guide = card["base_checkpoint_sha256"], card["guide_sha256"]
+        expected = {"id": card["id"], "gene set": card["gene_set"]["sha256"]}
+    except GeneError as error:
+        raise CheckpointError(error.where, error.what, again) from None
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(model.card, f"is not a whole card ({error})", again) from None
+    found: dict[str, str | None] = {"id": model_id(base, guide), "gene set": genes.sha256}
+    if found == expected:
+        encoder, _ = load_encoder(model.base_checkpoint, sizes, scale, genes)
+        expected |= {"base checkpoint": base, "guide": guide}
+        found |= {"base checkpoint": sha256_of(model.base_checkpoint / WEIGHTS), "guide": None}
+        if model.guide.exists():
+            stored = Guide.load(model.guide)
+            check_same(model.guide, stored.meta, {"base_checkpoint": base})
+            stored.check(encoder)
+            found["guide"] = sha256_of(model.guide / WEIGHTS)
+    for what, value in found.items():
+        if value != expected[what]:
+            raise CheckpointError(model.root, f"its {what} is not the one on its card", again)
+    return card, genes.ids
+
+
 def adopt_checkpoint(config: RunConfig, layout: RunLayout) -> dict[str, Any]:
-    """In place of Phase I; returns the card's figures."""
+    """In place of Phase I; returns the card's figures. Raises CheckpointError for a damaged model."""
     model = PublishedModel(_path(config))
+    card, _ = checked_model(model)
     _copy(model.base_checkpoint, layout.base_checkpoint)
-    card = read_card(model)
     return {"model": card.get("id"), "name": card.get("name")}
 
 

@@ -11,5 +11,7 @@ ALIASES = {
     "epochs": "finetune.epochs",
     "seeds": "finetune.seeds",
     "lr": "finetune.learning_rate",
+    "run": "predict.run",
+    "table": "predict.table",
     "address": "ray.address",
 }

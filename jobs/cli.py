@@ -10,6 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from jobs.aliases import ALIASES
+from jobs.remote import data, job, model
+from jobs.serve import keys, serve
 from rnalearner import __version__
 from rnalearner.errors import RnalearnerError
 
@@ -20,8 +22,11 @@ VERBS = {
     "gene2vec": "Gene vectors from co-expression.",
     "pretrain": "Phase I: masked-bin pretraining.",
     "scout": "Phase II: scouts and their guide.",
+    "tune": "Search fine-tuning settings; best.toml is a recipe with the best ones.",
     "finetune": "Phase III: few-shot fine-tuning, with the linear arms.",
     "report": "One HTML file, summary.json, predictions.h5ad.",
+    "export": "A model for others: base checkpoint, guide, genes, and a card.",
+    "predict": "What a run's classifiers say of new samples: h5ad, Parquet, CSV.",
 }
 
 _OF_THE_DISK = (errno.EACCES, errno.EEXIST, errno.EISDIR, errno.ENOTDIR, errno.ENOSPC, errno.EROFS)
@@ -53,6 +58,19 @@ def _options(
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 
 
+_Out = Annotated[Path | None, typer.Option("--out", "-o", help="The run's folder; by default runs/NAME.")]
+_Needs = Annotated[
+    bool, typer.Option("--needs", help="Run first what this builds on, where it is not complete.")
+]
+_From = Annotated[
+    Path | None,
+    typer.Option("--from", help="Folder of a run whose Phase I this one goes on from, without repeating it."),
+]
+_AsJson = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
+_FIELDS = {"allow_extra_args": True, "ignore_unknown_options": True}
+"""The other options are fields of a recipe."""
+
+
 def _add_verb(name: str, summary: str) -> None:
     short = ", ".join(f"--{alias} ({field})" for alias, field in ALIASES.items())
     example = f"Example: rnalearner {name} jobs/recipes/demo.toml --out runs/demo --seeds 3"
@@ -61,7 +79,7 @@ def _add_verb(name: str, summary: str) -> None:
         name,
         help=summary,
         epilog=f"Any field of a recipe is an option (`rnalearner fields`); in short: {short}.\n\n{example}",
-        context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+        context_settings=_FIELDS,
     )
     def verb(
         context: typer.Context,
@@ -69,41 +87,101 @@ def _add_verb(name: str, summary: str) -> None:
             Path | None,
             typer.Argument(help="TOML recipe. Left out: the run's own, or else the defaults."),
         ] = None,
-        out: Annotated[
-            Path | None, typer.Option("--out", "-o", help="The run's folder; by default runs/NAME.")
+        out: _Out = None,
+        with_needs: _Needs = False,
+        source: _From = None,
+        attempt: Annotated[
+            int | None,
+            typer.Option(
+                min=1, help="Number of this attempt, where somebody counts; else the next free one."
+            ),
         ] = None,
-        with_needs: Annotated[
-            bool, typer.Option("--needs", help="Run first what this builds on, where it is not complete.")
-        ] = False,
-        as_json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")] = False,
+        as_json: _AsJson = False,
     ) -> None:
-        _run(name, recipe, list(context.args), out, with_needs, as_json)
+        words = [*([str(recipe)] if recipe is not None else []), *context.args]
+        _run(name, words, out, with_needs, source, attempt, as_json)
 
 
 for _name, _summary in VERBS.items():
     _add_verb(_name, _summary)
 
 
-def _run(
-    verb: str, recipe: Path | None, words: list[str], out: Path | None, with_needs: bool, as_json: bool
+@app.command(
+    epilog="Example: rnalearner submit run jobs/recipes/demo.toml --address http://head:8265 "
+    "--out /shared/runs/demo --wait",
+    context_settings=_FIELDS,
+)
+def submit(
+    context: typer.Context,
+    verb: Annotated[str, typer.Argument(help="What to run: ingest, pretrain, run, ...")],
+    recipe: Annotated[
+        Path | None, typer.Argument(help="TOML recipe. Left out: the run's own, or else the defaults.")
+    ] = None,
+    *,
+    address: Annotated[
+        str, typer.Option("--address", help="The cluster's dashboard, such as http://head:8265.")
+    ],
+    out: _Out = None,
+    with_needs: _Needs = False,
+    source: _From = None,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Follow the job to its end, and end with its exit code.")
+    ] = False,
+    as_json: _AsJson = False,
 ) -> None:
-    from jobs.adopt import started_from
-    from jobs.options import parse_options, take_recipe
-    from rnalearner.config import load_recipe
+    """Run a verb as a job of a Ray cluster; --out must lie on storage that its hosts share."""
+    from jobs.submit import exit_code, followed, submitted
+
+    words = [verb, *([str(recipe)] if recipe is not None else []), *context.args]
+    job = submitted(words, VERBS, address, out, with_needs, source)
+    told: dict[str, Any] = {"id": job.id, "attempt": job.attempt, "out": str(job.layout.root)}
+    if not as_json:
+        typer.echo(job.id)
+    code = 0
+    if wait:
+        result = followed(job)
+        told["result"], code = result, exit_code(result)
+        if result["error"]:
+            typer.echo("error: {where}: {what}; {remedy}.".format(**result["error"]), err=True)
+        elif result["status"] == "STOPPED":
+            typer.echo("stopped: submit it again to go on from here.", err=True)
+        elif code == 0 and not as_json:
+            markers = {name: {"figures": figures} for name, figures in result["figures"].items()}
+            for line in _closing_lines(markers, job.layout.report):
+                typer.echo(line)
+    if as_json:
+        typer.echo(json.dumps(told, allow_nan=False))
+    raise typer.Exit(code)
+
+
+def _run(
+    verb: str,
+    words: list[str],
+    out: Path | None,
+    with_needs: bool,
+    source: Path | None,
+    attempt: int | None,
+    as_json: bool,
+) -> None:
+    from jobs.fork import fork
+    from jobs.options import resolved
+    from jobs.progress import shown_progress
+    from jobs.record import recorded
+    from jobs.run import PIPELINE, run_verb
     from rnalearner.layout import RunLayout
 
-    recipe, words = take_recipe([*([str(recipe)] if recipe is not None else []), *words])
-    if recipe is None and out is not None and RunLayout(out).recipe.exists():
-        recipe = RunLayout(out).recipe
-    config = started_from(load_recipe(recipe, parse_options(words)))
-    # Workers run in folders of their own.
-    layout = RunLayout((out or Path("runs") / config.name).resolve())
-
-    from jobs.progress import shown_progress
-    from jobs.run import run_verb
-
-    with shown_progress() as progress:
-        markers = run_verb(verb, config, layout, progress, with_needs)
+    # A person's slip leaves no trace, that of a job is recorded: who counts attempts wants to know.
+    config = None
+    if attempt is None or out is None:
+        config = resolved(words, out)
+        out = out or Path("runs") / config.name
+    layout = RunLayout(out.resolve())  # workers run in folders of their own
+    with recorded(layout, verb, PIPELINE, attempt) as record, shown_progress() as shown:
+        config = config or resolved(words, out)
+        if source is not None:
+            fork(RunLayout(source.resolve()), layout)
+        progress = record.progress(shown)
+        markers = run_verb(verb, config, layout, progress, with_needs, record.phase)
     if as_json:
         typer.echo(json.dumps({"out": str(layout.root), "phases": markers}, allow_nan=False))
     else:
@@ -144,6 +222,15 @@ def fields(
     for name, row in rows.items():
         alias = f" (--{row['alias']})" if row["alias"] else ""
         typer.echo(f"{name} = {row['default']}{alias}\n    {row['meaning']}")
+
+
+app.command(
+    epilog="Example: rnalearner serve --data gateway. Every setting is also a variable RNALEARNER_<NAME>."
+)(serve)
+app.add_typer(keys, name="key")
+app.add_typer(data.app, name="data")
+app.add_typer(job.app, name="job")
+app.add_typer(model.app, name="model")
 
 
 def main() -> None:

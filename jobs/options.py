@@ -8,9 +8,11 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from jobs.adopt import started_from
 from jobs.aliases import ALIASES
-from rnalearner.config import RunConfig
+from rnalearner.config import RunConfig, load_recipe
 from rnalearner.errors import RecipeError
+from rnalearner.layout import RunLayout
 
 
 def recipe_fields(model: type[BaseModel] = RunConfig, prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
@@ -21,6 +23,17 @@ def recipe_fields(model: type[BaseModel] = RunConfig, prefix: str = "") -> Itera
             yield from recipe_fields(kind, f"{prefix}{name}.")
         else:
             yield prefix + name, field
+
+
+def resolved(words: Sequence[str], out: Path | None) -> RunConfig:
+    """The recipe of a command line, options and published model included.
+
+    Without a recipe among the `words` it is that of the run in `out`, or else the defaults.
+    """
+    recipe, options = take_recipe(words)
+    if recipe is None and out is not None and RunLayout(out).recipe.exists():
+        recipe = RunLayout(out).recipe
+    return started_from(load_recipe(recipe, parse_options(options)))
 
 
 def take_recipe(words: Sequence[str]) -> tuple[Path | None, list[str]]:

@@ -43,6 +43,12 @@ class Phase:
     work: Callable[[RunConfig, RunLayout, Progress], Figures]
     inputs: Callable[[RunConfig], Iterable[Path]] = lambda config: ()
     """Files, and folders of files, that it reads from outside of the run."""
+    delivers: tuple[str, ...] = ()
+    """What of its folder is a result for people, as globs; the rest is its own: shards, states."""
+
+
+OnPhase = Callable[[str, str, Figures], None]
+"""Told of a phase: its name, `running`, `done` or `complete` (before), and its marker, empty till then."""
 
 
 def fingerprint(phase: Phase, phases: dict[str, Phase], config: RunConfig) -> str:
@@ -72,6 +78,15 @@ def completed(phase: Phase, phases: dict[str, Phase], config: RunConfig, layout:
         return None
     needs = _needs(phase, phases, config, layout)
     return marker if None not in needs.values() and marker.get("needs", needs) == needs else None
+
+
+def delivered(phase: Phase, layout: RunLayout) -> list[Path]:
+    """The files that a complete phase delivers, in order."""
+    folder = layout.phase(phase.name)
+    found = {path for pattern in phase.delivers for path in folder.glob(pattern)}
+    own = (layout.marker(phase.name), folder / "started.json")
+    hidden = {path for path in found if any(part.startswith(".") for part in path.relative_to(folder).parts)}
+    return sorted(p for p in found - hidden if p.is_file() and not p.is_symlink() and p not in own)
 
 
 def _checksums(inputs: Iterable[Path]) -> dict[str, str]:

@@ -33,7 +33,7 @@ def pretrain(config: RunConfig, layout: RunLayout, progress: Progress) -> Figure
             vectors.vectors_gd,
             started["fingerprint"],
             lambda step, total, figures: progress(
-                "pretrain", step, total, f"masked loss {figures['train_loss']:.3f}"
+                "pretrain", step, total, f"masked loss {figures['train_loss']:.3f}", figures
             ),
         )
     return result.figures | {"train_samples": len(train), "validation_samples": len(valid)}

@@ -20,7 +20,8 @@ def report(config: RunConfig, layout: RunLayout, progress: Progress) -> Figures:
 
     begun = time.monotonic()
     store = ShardStore.open(layout.shards)
-    rows = np.flatnonzero(store.obs["study"].isin({task.test for task in config.tasks}))
+    tests = {task.test for task in config.tasks} - {None}
+    rows = np.flatnonzero(store.obs["study"].isin(tests))
     values = pd.DataFrame(
         log2p1_cpm(*store.counts(rows)), index=store.obs.loc[rows, "sample"], columns=list(store.gene_set.ids)
     )

@@ -1,25 +1,29 @@
 """All phases in their order; each is skipped where it is already complete."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 from jobs.explore import explore
+from jobs.export import export
 from jobs.finetune import finetune
 from jobs.gene2vec import gene2vec
 from jobs.ingest import ingest
-from jobs.phase import Figures, Phase, Progress, run_phase
+from jobs.phase import Figures, OnPhase, Phase, Progress, completed, run_phase
+from jobs.predict import predict, predict_inputs
 from jobs.pretrain import pretrain
 from jobs.report import report
 from jobs.scout import scout
+from jobs.tune import tune, tuned_arm
 from rnalearner.config import RunConfig
 from rnalearner.layout import PHASES, RunLayout
 from rnalearner.publish import write_text
 
 
-def _learned(config: RunConfig) -> tuple[str, ...]:
-    """What the chosen arms start from: nothing learned, Phase I, or both phases."""
-    if "guided" in config.finetune.arms:
+def _learned(arms: Collection[str]) -> tuple[str, ...]:
+    """What these arms start from: nothing learned, Phase I, or both phases."""
+    if "guided" in arms:
         return ("scout",)
-    return ("ingest",) if set(config.finetune.arms) == {"none"} else ("pretrain",)
+    return ("ingest",) if set(arms) == {"none"} else ("pretrain",)
 
 
 def _before_pretrain(config: RunConfig) -> tuple[str, ...]:
@@ -30,8 +34,16 @@ def _before_scout(config: RunConfig) -> tuple[str, ...]:
     return ("explore", "pretrain") if config.model.path is None else ("pretrain",)
 
 
+def _exported(config: RunConfig) -> tuple[str, ...]:
+    return ("scout",) if config.export.guide else ("pretrain",)
+
+
 def _model(config: RunConfig) -> list[Path]:
-    return [] if config.model.path is None else [config.model.path, config.model.path / "base_checkpoint"]
+    return (
+        []
+        if config.model.path is None
+        else [config.model.path, *(config.model.path / part for part in ("base_checkpoint", "guide"))]
+    )
 
 
 _ALL = (
@@ -41,19 +53,47 @@ _ALL = (
         lambda c: (),
         ingest,
         lambda c: c.data.own_files(),
+        delivers=("studies.json",),
     ),
-    Phase("explore", ("clustering", "figures"), lambda c: ("ingest",), explore),
+    Phase("explore", ("clustering", "figures"), lambda c: ("ingest",), explore, delivers=("**/*",)),
     Phase("gene2vec", ("gene2vec", "model"), lambda c: ("ingest",), gene2vec),
-    Phase("pretrain", ("pretrain",), _before_pretrain, pretrain, _model),
-    Phase("scout", ("scouting",), _before_scout, scout, _model),
-    Phase("finetune", ("finetune", "model", "tasks"), _learned, finetune),
-    Phase("report", ("name",), lambda c: ("finetune",), report),
+    Phase(
+        "pretrain",
+        ("pretrain",),
+        _before_pretrain,
+        pretrain,
+        _model,
+        delivers=("base_checkpoint/*", "metrics.csv"),
+    ),
+    Phase("scout", ("scouting",), _before_scout, scout, _model, delivers=("guide/*", "scouts.csv")),
+    Phase(
+        "finetune",
+        ("finetune", "model", "tasks"),
+        lambda c: _learned(c.finetune.arms),
+        finetune,
+        delivers=("*.csv", "classifiers/**/*"),
+    ),
+    Phase(
+        "tune",
+        ("tune", "finetune", "model", "tasks"),
+        lambda c: _learned((tuned_arm(c),)),
+        tune,
+        delivers=("trials.csv", "trials.svg", "best.toml"),
+    ),
+    Phase("report", ("name",), lambda c: ("finetune",), report, delivers=("*",)),
+    Phase("predict", ("predict",), lambda c: (), predict, predict_inputs, delivers=("predictions.*",)),
+    Phase("export", ("export",), _exported, export, delivers=("model/**/*",)),
 )
 PIPELINE = {phase.name: phase for phase in _ALL}
 
 
 def run_verb(
-    verb: str, config: RunConfig, layout: RunLayout, progress: Progress, with_needs: bool = False
+    verb: str,
+    config: RunConfig,
+    layout: RunLayout,
+    progress: Progress,
+    with_needs: bool = False,
+    on_phase: OnPhase = lambda name, state, marker: None,
 ) -> dict[str, Figures]:
     """Run one phase, or all for "run"; returns the markers of what was asked for.
 
@@ -67,7 +107,10 @@ def run_verb(
         chosen = [*(needed(verb, config) if with_needs else ()), verb]
     markers: dict[str, Figures] = {}
     for name in chosen:
+        if completed(PIPELINE[name], PIPELINE, config, layout) is None:
+            on_phase(name, "running", {})
         markers[name], ran = run_phase(PIPELINE[name], PIPELINE, config, layout, progress)
+        on_phase(name, "done" if ran else "complete", markers[name])
         note = f"{markers[name]['seconds']:.0f} s" if ran else "already complete"
         progress(name, 1, 1, note)
     return markers

@@ -49,9 +49,11 @@ def scout(config: RunConfig, layout: RunLayout, progress: Progress) -> Figures:
     }
 
 
-def _bar(scout: "ScoutProgress") -> tuple[str, int, int, str]:
-    """A scout's ScoutProgress as a bar; a scout that converged early has a full one."""
+def _bar(scout: "ScoutProgress") -> tuple[str, int, int, str, dict[str, float]]:
+    """A scout's ScoutProgress as a bar and its figures; a scout that converged early has a full bar."""
     ended = scout.status in ("SUCCEEDED", "FAILED", "STOPPED")
     done = scout.max_epochs if ended else scout.epoch
     told = "" if scout.accuracy is None else f", accuracy {scout.accuracy:.2f}"
-    return f"scout {scout.scout_id}", done, scout.max_epochs, f"{scout.name} {scout.status}{told}"
+    known = {"loss": scout.loss, "accuracy": scout.accuracy}
+    figures = {name: value for name, value in known.items() if value is not None}
+    return f"scout {scout.scout_id}", done, scout.max_epochs, f"{scout.name} {scout.status}{told}", figures

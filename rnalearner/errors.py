@@ -9,6 +9,7 @@
     │   └── CheckpointError    stored weights, guides, shards: damaged or of another gene set
     ├── LeakError              exit code 3: the test side was seen before the test
     ├── ClusterError           exit code 1: Ray did not do what was asked
+    │   └── OpenClusterError   its Jobs API runs anybody's code
     ├── AccessError            exit code 4: the gateway does not know the key, or the key may not
     └── GatewayError           exit code 5: the gateway did not do what was asked, or is not there
 
@@ -64,6 +65,10 @@ class LeakError(RnalearnerError):
 
 class ClusterError(RnalearnerError):
     """Ray did not do what was asked."""
+
+
+class OpenClusterError(ClusterError):
+    """The cluster's Jobs API answers without a token: it runs anybody's code, and nothing of ours."""
 
 
 class AccessError(RnalearnerError):

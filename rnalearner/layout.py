@@ -92,7 +92,7 @@ class RunLayout:
 
     @property
     def classifiers(self) -> Path:
-        """What fine-tuning learned, for new samples: <task>/<arm>/."""
+        """What fine-tuning learned, for new samples: <task>/<arm>/<seed>/, and an index."""
         return self.phase("finetune") / "classifiers"
 
     @property
@@ -108,6 +108,11 @@ class RunLayout:
     def trials(self) -> Path:
         """CSV: a row a trial: its settings, its loss, how far it ran."""
         return self.phase("tune") / "trials.csv"
+
+    @property
+    def trial_journal(self) -> Path:
+        """What is known of the trials while they run: append-only, a JSON object a line."""
+        return self.phase("tune") / "trials.jsonl"
 
     @property
     def ray_tune(self) -> Path:

@@ -13,7 +13,7 @@ class Settings(BaseSettings):
 
     data: Path = Path("gateway")
     """One folder of data: uploads, jobs, models and, by default, the database."""
-    database_url: str | None = None
+    database_url: str | None = Field(None, pattern=r"^(sqlite:///[^:]|postgres(ql)?(\+psycopg)?://)")
     """SQLAlchemy URL, such as postgresql+psycopg://user@host/name; without it SQLite in the data folder."""
     host: str = "127.0.0.1"
     port: int = Field(8440, ge=0, le=65535)
@@ -42,6 +42,8 @@ class Settings(BaseSettings):
     """Table that turns gene symbols into Ensembl ids (columns `ensembl`, `symbol`), for all uploads."""
     recipes: Path | None = None
     """Folder of TOML recipes that keys with the scope `train` may pretrain; `demo` is always there."""
+    access_log: Path | None = None
+    """File with a JSON line a request; without it, none is written."""
     validation_timeout_s: float = Field(120, gt=0)
     """Time that the child process may take to read an upload."""
     validation_memory_mb: int = Field(4096, ge=256)

@@ -13,7 +13,6 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    UniqueConstraint,
 )
 
 metadata = MetaData()
@@ -66,6 +65,7 @@ jobs = Table(
     Column("attempt", Integer, nullable=False, server_default="1"),
     Column("submitted", Double, comment="when the cluster took this attempt; null while it waits here"),
     Column("cancel", Boolean, nullable=False, server_default="0", comment="asked to stop"),
+    Column("deleted", Boolean, nullable=False, server_default="0", comment="its dataset is; goes once over"),
     Column("progress", JSON, comment="label, done, total, note, share, remaining_s"),
     Column("beat", BigInteger, comment="the heartbeat's last number"),
     Column("beat_seen", Double, comment="when that number was first seen"),
@@ -122,5 +122,13 @@ leases = Table(
     Column("name", String(32), primary_key=True),
     Column("holder", String(64), nullable=False, comment="one gateway process"),
     Column("until", Double, nullable=False),
-    UniqueConstraint("name"),
+)
+
+counters = Table(
+    "counters",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    Column(
+        "value", BigInteger, nullable=False, comment="the last number given out; see database.next_number"
+    ),
 )

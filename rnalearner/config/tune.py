@@ -16,7 +16,7 @@ class TuneConfig(Section):
     arm: Arm | None = None
     """The arm to tune; without it, the last of `finetune.arms`."""
     num_samples: int = Field(16, ge=1)
-    """Trials, whatever happens in between."""
+    """Trials, whatever happens in between; the first one has the recipe's own settings."""
     in_flight: int = Field(2, ge=1)
     """Trials at once."""
     objective: Literal["folds", "validation"] = "folds"
@@ -35,7 +35,7 @@ class TuneConfig(Section):
     guide_temperature: tuple[float, float] = (0.25, 4.0)
     """Range, sampled evenly in its logarithm; searched, like the form, where the arm has a guide."""
     epochs: tuple[int, int] = (10, 100)
-    """Range; ASHA stops poor trials before their end."""
+    """Range; a trial is judged at its last epoch, and ASHA stops poor ones before it."""
     cohort_centring: tuple[bool, ...] = (True, False)
     grace_epochs: int = Field(5, ge=1)
     """ASHA stops no trial before so many epochs."""

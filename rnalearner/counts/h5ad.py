@@ -11,6 +11,7 @@ import pandas as pd
 
 from rnalearner.counts.checks import check_counts
 from rnalearner.counts.genes import GeneTable
+from rnalearner.counts.hdf5 import refuse_foreign
 from rnalearner.counts.layouts import gene_share
 from rnalearner.counts.text import RawCounts
 from rnalearner.errors import CountsError
@@ -24,12 +25,13 @@ def read_h5ad(path: Path, genes: GeneTable | None) -> RawCounts:
     if not path.exists():
         raise CountsError(path, "there is no such file", "correct the path")
     try:
+        refuse_foreign(path)
         with warnings.catch_warnings():
             # Repeated names are refused later, with a sentence of our own.
             warnings.simplefilter("ignore", UserWarning)
             warnings.simplefilter("ignore", FutureWarning)
             data = anndata.read_h5ad(path)
-    except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
+    except (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise CountsError(path, f"cannot be read as h5ad ({reason})", "write or fetch it again") from None
     refusal = CountsError(path, "holds no matrix", "put counts in X or in the layer `counts`")

@@ -133,7 +133,7 @@ def study_designs(config: SimulationConfig) -> list[StudyDesign]:
             designs.append(design)
     modules_of = task_modules(config)
     for number, task in enumerate(simulated_tasks(config)):
-        for project in (task.train, task.validation, task.test):
+        for project in task.studies:
             groups = (task.positive[0], task.negative[0])
             design = StudyDesign(
                 project,

@@ -34,12 +34,17 @@ def checked_tasks(
 
 
 def find_leaks(store: ShardStore, task: FewShotTask) -> list[str]:
-    """What the test set shares with the other two: sentences for the report, empty where nothing."""
-    leaks = []
-    test_subjects = set(task.test.subjects) - {""}
-    x_tg = _profiles(*store.counts(task.test.rows))
-    for split, dataset in list(task.datasets())[:2]:
-        if dataset.study == task.test.study:
+    """What the test set shares with the others: sentences for the report; none without a test."""
+    leaks: list[str] = []
+    test = task.test
+    if test is None:
+        return leaks
+    test_subjects = set(test.subjects) - {""}
+    x_tg = _profiles(*store.counts(test.rows))
+    for split, dataset in task.datasets():
+        if dataset is test:
+            continue
+        if dataset.study == test.study:
             leaks.append(f"{task.config.name}: {split} and test are the same study, {dataset.study}")
         shared = sorted(test_subjects & set(dataset.subjects))
         if shared:
@@ -50,7 +55,7 @@ def find_leaks(store: ShardStore, task: FewShotTask) -> list[str]:
         correlation_tn = x_tg @ _profiles(*store.counts(dataset.rows)).T
         for i, j in np.argwhere(correlation_tn > NEAR_DUPLICATE):
             leaks.append(
-                f"{task.config.name}: test sample {task.test.samples[i]} and {split} sample "
+                f"{task.config.name}: test sample {test.samples[i]} and {split} sample "
                 f"{dataset.samples[j]} correlate at {correlation_tn[i, j]:.5f}"
             )
     return leaks
@@ -64,15 +69,21 @@ def find_corpus_duplicates(store: ShardStore, tasks: Iterable[FewShotTask]) -> l
     """
     tasks = list(tasks)
     corpus = corpus_rows(store.obs, [task.config for task in tasks])
-    tests = [(task, _profiles(*store.counts(task.test.rows))) for task in tasks]
+    tests = [
+        (task.config.name, task.test.samples, _profiles(*store.counts(task.test.rows)))
+        for task in tasks
+        if task.test is not None
+    ]
+    if not tests:
+        return []
     found: dict[tuple[str, str], list[str]] = {}
     for rows, counts_ng, total_n in store.iter_rows(corpus.rows, READ_ROWS):
         x_ng = _profiles(counts_ng, total_n)
-        for task, x_tg in tests:
+        for name, samples, x_tg in tests:
             for i, j in np.argwhere(x_tg @ x_ng.T > NEAR_DUPLICATE):
                 twin = store.obs.loc[rows[j]]
-                pair = f"{task.test.samples[i]} and {twin['sample']}"
-                found.setdefault((task.config.name, str(twin["study"])), []).append(pair)
+                pair = f"{samples[i]} and {twin['sample']}"
+                found.setdefault((name, str(twin["study"])), []).append(pair)
     return [
         f"{name}: {len(pairs)} pairs of a test sample and a corpus sample of {study} correlate above "
         f"{NEAR_DUPLICATE}, the first being {pairs[0]}"

@@ -1,9 +1,9 @@
 """One fine-tuning run: an encoder, a new head, twelve samples.
 
-Shapes: n samples, l positions, d width, f features of the head.
+Shapes: n samples, g genes, c classes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
 
@@ -12,18 +12,22 @@ import torch
 from torch import Tensor, nn
 
 from rnalearner.config import FinetuneConfig
-from rnalearner.errors import CheckpointError
-from rnalearner.guide.apply import GuidedStep
+from rnalearner.errors import CheckpointError, LabelError
+from rnalearner.finetune.model import FewShotModel, probabilities
+from rnalearner.guide.apply import GuidedStep, tempered
 from rnalearner.guide.scaling import Guide
 from rnalearner.model.encoder import ExpressionEncoder
-from rnalearner.model.heads import SampleClassifier, feature_unit, seeded_classifier
-from rnalearner.model.prefix import FrozenPrefix, autocast
+from rnalearner.model.heads import seeded_classifier
+from rnalearner.model.prefix import FrozenPrefix
 from rnalearner.pretrain.schedule import learning_rate
+
+Watch = Callable[[int, Mapping[str, tuple[float, float]]], None]
+"""Told the epoch and, by split, (loss, accuracy)."""
 
 
 @dataclass(frozen=True)
 class LabelledTokens:
-    """A dataset as the model takes it: tokens n x g (uint8), y n (0 or 1)."""
+    """A dataset as the model takes it: tokens n x g (uint8), y n (class numbers)."""
 
     tokens_ng: Tensor
     y_n: Tensor
@@ -33,71 +37,52 @@ class LabelledTokens:
 class FinetuneResult:
     """What one run leaves behind."""
 
+    model: FewShotModel
+    """As it was at the scored epoch."""
     epoch_scored: int
     curves: list[dict[str, float | int | str]] = field(default_factory=list)
     """epoch, split, loss, accuracy."""
     probability: dict[str, np.ndarray] = field(default_factory=dict)
-    """Split -> probability of the positive group for each sample, at the scored epoch."""
-
-
-class FewShotModel(nn.Module):
-    """An encoder cut at its first trained block, with a classifier on top."""
-
-    unit: Tensor
-
-    def __init__(self, encoder: ExpressionEncoder, head: SampleClassifier, config: FinetuneConfig) -> None:
-        super().__init__()
-        self.encoder, self.head = encoder, head
-        self.centring = config.cohort_centring
-        self.first = encoder.first_trained_block(config.trained_blocks)
-        self.register_buffer("unit", torch.ones(()))
-        encoder.train_only(config.trained_blocks)
-
-    def features(self, hidden_nld: Tensor, measured_nl: Tensor) -> Tensor:
-        """The head's features n x f; centred by the batch's own mean where cohorts are centred."""
-        with autocast(hidden_nld.device):
-            hidden_nld = self.encoder.suffix(hidden_nld, measured_nl, self.first)
-        features_nf = self.head.features(hidden_nld.float(), measured_nl)
-        return features_nf - features_nf.mean(0) if self.centring else features_nf
-
-    def forward(self, samples: tuple[Tensor, Tensor]) -> Tensor:
-        """Logits n x 2 of samples as FrozenPrefix gives them."""
-        return self.head.layers(self.features(*samples) / self.unit)
-
-    @torch.no_grad()
-    def calibrate(self, samples: tuple[Tensor, Tensor]) -> None:
-        """Set the features' unit by the training samples, before training."""
-        self.unit = feature_unit(self.features(*samples))
+    """Split -> probability of every class for each sample, n x c, at the scored epoch."""
 
 
 def finetune(
     encoder: ExpressionEncoder,
-    data: dict[str, LabelledTokens],
+    data: Mapping[str, LabelledTokens],
     config: FinetuneConfig,
     seed: int,
+    *,
+    n_classes: int = 2,
     guide: Guide | None = None,
     device: torch.device | None = None,
+    prefixes: Mapping[str, FrozenPrefix] | None = None,
+    watch: Watch | None = None,
 ) -> FinetuneResult:
-    """Train on data["train"], watch data["validation"], score every split once at the end.
+    """Train on data["train"], watch data["validation"] if there is one, score every split at the end.
 
     The encoder passed in is not changed. `seed` chooses the head and the order of the samples.
+    `prefixes`: activations of these splits that were made before, of an encoder with the same frozen
+    blocks. `watch` hears of each point of the curves, and may raise to end the run. Raises LabelError
+    where the validation set is to select the epoch and there is none.
     """
+    if config.select == "validation" and "validation" not in data:
+        what = "is `validation`, and the task declares no validation study"
+        raise LabelError("finetune.select", what, "declare one, or select the `last` epoch")
     device = device or torch.device("cpu")
-    head = seeded_classifier(encoder.gene_vectors_gd, config.head, seed)
+    head = seeded_classifier(encoder.gene_vectors_gd, config.head, seed, n_classes)
     model = FewShotModel(deepcopy(encoder), head, config).to(device)
     model.eval()  # no dropout in so short a training
-    samples = {
-        split: FrozenPrefix(model.encoder, d.tokens_ng, model.first, config.prefix_cache_mb // len(data))
-        for split, d in data.items()
-    }
+    samples = _samples(model, data, config, prefixes or {})
     every = {split: torch.arange(len(d.y_n)) for split, d in data.items()}
     y_n = {split: d.y_n.to(device) for split, d in data.items()}
     parameters = {n: p for n, p in model.named_parameters() if p.requires_grad}
     optimizer = torch.optim.AdamW(parameters.values(), config.learning_rate, weight_decay=config.weight_decay)
-    step = GuidedStep(optimizer, _guided(model, guide), form=config.guide_form)
+    guides = _guided(model, guide, config.guide_temperature)
+    step = GuidedStep(optimizer, guides, form=config.guide_form)
     generator = torch.Generator().manual_seed(seed)
     model.calibrate(samples["train"][every["train"]])
-    result = FinetuneResult(config.epochs)
+    result = FinetuneResult(model, config.epochs)
+    watched = [split for split in ("train", "validation") if split in data]
     best_loss, best = float("inf"), None
     for epoch in range(1, config.epochs + 1):
         rate = learning_rate(
@@ -115,11 +100,13 @@ def finetune(
             nn.utils.clip_grad_norm_(list(parameters.values()), config.clip_norm)
             step()
         if epoch % config.evaluate_every == 0 or epoch in (1, config.epochs):
-            scores = {s: _score(model, samples[s][every[s]], y_n[s]) for s in ("train", "validation")}
-            for split, (loss_value, accuracy, _) in scores.items():
+            scores = {s: _score(model, samples[s][every[s]], y_n[s])[:2] for s in watched}
+            for split, (loss_value, accuracy) in scores.items():
                 result.curves.append(
                     {"epoch": epoch, "split": split, "loss": loss_value, "accuracy": accuracy}
                 )
+            if watch is not None:
+                watch(epoch, scores)
             if config.select == "validation" and scores["validation"][0] < best_loss:
                 best_loss, result.epoch_scored = scores["validation"][0], epoch
                 best = {n: p.detach().clone() for n, p in parameters.items()}
@@ -128,10 +115,29 @@ def finetune(
             for name, parameter in parameters.items():
                 parameter.copy_(best[name])
     result.probability = {s: _score(model, samples[s][every[s]], y_n[s])[2] for s in data}
+    model.remember(samples["train"][every["train"]])
     return result
 
 
-def _guided(model: FewShotModel, guide: Guide | None) -> dict[nn.Parameter, Tensor]:
+def _samples(
+    model: FewShotModel,
+    data: Mapping[str, LabelledTokens],
+    config: FinetuneConfig,
+    made: Mapping[str, FrozenPrefix],
+) -> dict[str, FrozenPrefix]:
+    """Each split below the first trained block: as it was `made` before, or made now."""
+    if any(prefix.first != model.first or model.first == 0 for prefix in made.values()):
+        raise ValueError(f"the first trained block is {model.first}: these activations end elsewhere")
+    cache_mb = config.prefix_cache_mb // len(data)
+    return {
+        split: made[split]
+        if split in made
+        else FrozenPrefix(model.encoder, d.tokens_ng, model.first, cache_mb)
+        for split, d in data.items()
+    }
+
+
+def _guided(model: FewShotModel, guide: Guide | None, temperature: float) -> dict[nn.Parameter, Tensor]:
     """Each trained encoder parameter with its guide; the head is new and moves freely."""
     if guide is None:
         return {}
@@ -142,7 +148,7 @@ def _guided(model: FewShotModel, guide: Guide | None) -> dict[nn.Parameter, Tens
         raise CheckpointError(
             "guide", what, "let finetune.trained_blocks be scouting.trained_blocks or fewer"
         )
-    return {p: guide.values[name].to(p.device) for name, p in trained.items()}
+    return {p: tempered(guide.values[name].to(p.device), temperature) for name, p in trained.items()}
 
 
 def _batches(n: int, size: int, generator: torch.Generator) -> Iterator[Tensor]:
@@ -158,8 +164,8 @@ def _batches(n: int, size: int, generator: torch.Generator) -> Iterator[Tensor]:
 def _score(
     model: FewShotModel, samples: tuple[Tensor, Tensor], y_n: Tensor
 ) -> tuple[float, float, np.ndarray]:
-    """Loss, accuracy, and each sample's probability of the positive group."""
+    """Loss, accuracy, and each sample's probability of every class, n x c."""
     logits_nc = model(samples)
     loss = nn.functional.cross_entropy(logits_nc, y_n).item()
     accuracy = (logits_nc.argmax(1) == y_n).float().mean().item()
-    return loss, accuracy, logits_nc.softmax(1)[:, 1].cpu().numpy()
+    return loss, accuracy, probabilities(logits_nc)

@@ -55,3 +55,8 @@ def blend(previous: Tensor, new: Tensor, guide: Tensor) -> Tensor:
     """
     between = torch.where(guide == 1, new, previous + guide * (new - previous))
     return torch.where(guide == 0, previous, between)
+
+
+def tempered(guide: Tensor, temperature: float) -> Tensor:
+    """guide ** (1 / temperature): above 1 more may move, below 1 less; 0, 1 and the order stay."""
+    return guide if temperature == 1 else guide ** (1 / temperature)

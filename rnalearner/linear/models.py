@@ -1,6 +1,7 @@
-"""The linear arms' formulae. Each maps (train_ng, y_n, test_mg) to (score_m, probability_m or None).
+"""The linear arms' formulae for two classes; `multiclass` has those for more.
 
-The sign of the score is the call; its order gives the AUROC.
+Each maps (train_ng, y_n, test_mg) to (score_m, probability_m or None). The sign of the score is the
+call; its order gives the AUROC.
 """
 
 import warnings
@@ -21,15 +22,31 @@ def ridge_logistic(train_ng: np.ndarray, y_n: np.ndarray, test_mg: np.ndarray, c
     Its weights lie in the span of the training samples (representer theorem), so it is fitted on n
     coordinates instead of g genes: the same answer, in milliseconds.
     """
+    coordinates = ridge_coordinates(train_ng, test_mg)
+    if coordinates is None:
+        return np.zeros(len(test_mg)), np.full(len(test_mg), 0.5)
+    train_nr, test_mr = coordinates
+    score_m = ridge_model(c).fit(train_nr, y_n).decision_function(test_mr)
+    return score_m, expit(score_m)
+
+
+def ridge_model(c: float) -> LogisticRegression:
+    """Logistic regression with an L2 penalty: of two classes, or multinomial."""
+    return LogisticRegression(C=c, max_iter=2000, tol=1e-6)
+
+
+def ridge_coordinates(train_ng: np.ndarray, test_mg: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """Both sides, standardised by the training samples, in the basis that these span.
+
+    None where all training samples are alike: there is nothing to learn from.
+    """
     centre_g, spread_g = train_ng.mean(0), train_ng.std(0)
     spread_g = np.where(spread_g < FLAT, 1.0, spread_g)
     left_nr, singular_r, right_rg = np.linalg.svd((train_ng - centre_g) / spread_g, full_matrices=False)
     real_r = singular_r > 1e-5 * max(singular_r.max(), FLAT)
-    if not real_r.any():  # all training samples are alike: nothing to learn from
-        return np.zeros(len(test_mg)), np.full(len(test_mg), 0.5)
-    model = LogisticRegression(C=c, max_iter=2000, tol=1e-6).fit(left_nr[:, real_r] * singular_r[real_r], y_n)
-    score_m = model.decision_function((test_mg - centre_g) / spread_g @ right_rg[real_r].T)
-    return score_m, expit(score_m)
+    if not real_r.any():
+        return None
+    return left_nr[:, real_r] * singular_r[real_r], (test_mg - centre_g) / spread_g @ right_rg[real_r].T
 
 
 def lasso_logistic(train_ng: np.ndarray, y_n: np.ndarray, test_mg: np.ndarray, c: float = 1.0) -> Prediction:
@@ -67,11 +84,16 @@ def nearest_neighbours(
 
     The nearest sample of each group settles ties of votes.
     """
-    similar_mn = _unit(test_mg) @ _unit(train_ng).T
+    similar_mn = cosine(test_mg, train_ng)
     nearest_mk = np.argsort(-similar_mn, axis=1, kind="stable")[:, : neighbours if len(y_n) > 2 else 1]
     vote_m = (y_n[nearest_mk] == 1).mean(1)
     lean_m = similar_mn[:, y_n == 1].max(1) - similar_mn[:, y_n == 0].max(1)
     return vote_m - 0.5 + 1e-3 * lean_m, vote_m
+
+
+def cosine(test_mg: np.ndarray, train_ng: np.ndarray) -> np.ndarray:
+    """Similarity m x n of every test sample to every training sample."""
+    return _unit(test_mg) @ _unit(train_ng).T
 
 
 def _unit(x_ng: np.ndarray) -> np.ndarray:

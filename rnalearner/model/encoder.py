@@ -66,13 +66,14 @@ class ExpressionEncoder(nn.Module):
 
     def prefix(self, tokens_ng: Tensor, n_blocks: int) -> Tensor:
         """The hidden state n x l x d after the first `n_blocks` blocks."""
-        return self._blocks(self.embed(tokens_ng), self.measured(tokens_ng), 0, n_blocks)
+        return self.blocks(self.embed(tokens_ng), self.measured(tokens_ng), 0, n_blocks)
 
     def suffix(self, hidden_nld: Tensor, measured_nl: Tensor, from_block: int) -> Tensor:
         """From the hidden state before block `from_block` to the end, final norm included."""
-        return self.norm(self._blocks(hidden_nld, measured_nl, from_block, self.config.depth))
+        return self.norm(self.blocks(hidden_nld, measured_nl, from_block, self.config.depth))
 
-    def _blocks(self, hidden_nld: Tensor, measured_nl: Tensor, first: int, last: int) -> Tensor:
+    def blocks(self, hidden_nld: Tensor, measured_nl: Tensor, first: int, last: int) -> Tensor:
+        """From the hidden state before block `first` to the one before block `last`."""
         # On a GPU, or compiled, the question would cost more than the mask.
         asked = not (measured_nl.is_cuda or torch.compiler.is_compiling())
         mask_nl = None if asked and bool(measured_nl.all()) else measured_nl

@@ -61,6 +61,12 @@ class SampleClassifier(nn.Module):
                 nn.Linear(128, n_classes),
             )
 
+    @property
+    def n_features(self) -> int:
+        """Length of a sample's features."""
+        n_genes, dim = self.gene_vectors_gd.shape
+        return dim * dim if self.kind == "gene_pool" else n_genes + 1
+
     def features(self, hidden_nld: Tensor, measured_nl: Tensor) -> Tensor:
         """A sample's features before the last layers: n x d*d (gene_pool) or n x l (conv)."""
         if self.kind == "conv":

@@ -3,6 +3,8 @@
 Shapes: n samples, g genes, l = g + 1 positions, d model width.
 """
 
+from copy import copy
+
 import torch
 from torch import Tensor
 
@@ -22,26 +24,47 @@ class FrozenPrefix:
     """
 
     def __init__(
-        self, encoder: ExpressionEncoder, tokens_ng: Tensor, first: int, cache_mb: int, batch_size: int = 8
+        self,
+        encoder: ExpressionEncoder,
+        tokens_ng: Tensor,
+        first: int,
+        cache_mb: int,
+        batch_size: int = 8,
+        stored_nld: Tensor | None = None,
     ) -> None:
-        """`first`: the first trained block. `tokens_ng` may be any integer type, on any device."""
+        """`first`: the first trained block. `tokens_ng` may be any integer type, on any device.
+
+        `stored_nld`: the activations, where they were computed before (rnalearner.model.activations);
+        those that do not fit on the encoder's device stay where they are.
+        """
         self.encoder, self.first, self.tokens_ng = encoder, first, tokens_ng
         self.device = encoder.gene_vectors_gd.device
-        size_bytes = 4 * len(tokens_ng) * (encoder.n_genes + 1) * encoder.config.dim
+        self.rows_n = torch.arange(len(tokens_ng))
+        fits = 4 * len(tokens_ng) * (encoder.n_genes + 1) * encoder.config.dim <= cache_mb * 2**20
         self.kept_nld: Tensor | None = None
-        if first > 0 and size_bytes <= cache_mb * 2**20:
+        if first > 0 and stored_nld is not None:
+            self.kept_nld = stored_nld.to(self.device) if fits else stored_nld
+        elif first > 0 and fits:
             parts = tokens_ng.split(batch_size)
             self.kept_nld = torch.cat([self._below(part.to(self.device)) for part in parts])
 
     def __len__(self) -> int:
-        return len(self.tokens_ng)
+        return len(self.rows_n)
 
     def __getitem__(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Hidden states n x l x d before block `first`, and which positions are measured, n x l."""
+        rows = self.rows_n[rows.to(self.rows_n.device)]
         tokens_ng = self.tokens_ng[rows.to(self.tokens_ng.device)].to(self.device)
-        kept = self.kept_nld
-        hidden_nld = self._below(tokens_ng) if kept is None else kept[rows.to(self.device)]
-        return hidden_nld, self.encoder.measured(tokens_ng)
+        measured_nl, kept = self.encoder.measured(tokens_ng), self.kept_nld
+        if kept is None:
+            return self._below(tokens_ng), measured_nl
+        return kept[rows.to(kept.device)].to(self.device), measured_nl
+
+    def subset(self, rows: Tensor) -> "FrozenPrefix":
+        """Only these samples, in this order; what is kept of them is shared, not copied."""
+        view = copy(self)
+        view.rows_n = self.rows_n[rows]
+        return view
 
     def _below(self, tokens_ng: Tensor) -> Tensor:
         with torch.set_grad_enabled(self.first == 0 and torch.is_grad_enabled()), autocast(self.device):

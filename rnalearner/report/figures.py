@@ -50,8 +50,9 @@ def accuracy_figure(arms: pd.DataFrame | None, linear: pd.DataFrame | None) -> F
     rows = -(-len(tasks) // columns)
     figure = Figure(figsize=(WIDTH, rows * (1.1 + 0.31 * len(names))), layout="constrained")
     axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
+    n_classes = {row["task"]: row["n_classes"] for row in ours + rivals}
     for axis, task in zip(axes, tasks, strict=False):
-        axis.axvline(0.5, color=FAINT, linestyle=(0, (4, 3)), linewidth=1)
+        axis.axvline(1 / n_classes[task], color=FAINT, linestyle=(0, (4, 3)), linewidth=1)
         for row in (row for row in ours if row["task"] == task):
             colour = ARM_COLOURS.get(row["arm"], AMBER)
             _whisker(axis, row, "", level[row["arm"]] + 0.15, "o", colour, filled=True)
@@ -84,7 +85,7 @@ def accuracy_figure(arms: pd.DataFrame | None, linear: pd.DataFrame | None) -> F
 
 
 @_styled
-def curves_figure(curves: pd.DataFrame, task: str) -> Figure:
+def curves_figure(curves: pd.DataFrame, task: str, chance: float = 0.5) -> Figure:
     """Accuracy (top) and loss (bottom) over epochs, a column an arm, after the paper's figure 7.
 
     Lines are means over seeds, bands the range of the seeds.
@@ -97,10 +98,13 @@ def curves_figure(curves: pd.DataFrame, task: str) -> Figure:
         of_arm = of_task[of_task["arm"] == arm]
         for axis, score in zip(column, ("accuracy", "loss"), strict=True):
             if score == "accuracy":
-                axis.axhline(0.5, color=FAINT, linestyle=(0, (4, 3)), linewidth=1)
+                axis.axhline(chance, color=FAINT, linestyle=(0, (4, 3)), linewidth=1)
                 axis.set_ylim(-0.03, 1.03)
             for split, colour, dash in (("train", GREY, (0, (3, 1.5))), ("validation", BLUE, "-")):
-                by_epoch = of_arm[of_arm["split"] == split].groupby("epoch")[score]
+                of_split = of_arm[of_arm["split"] == split]
+                if of_split.empty:  # nothing was watched
+                    continue
+                by_epoch = of_split.groupby("epoch")[score]
                 mean = by_epoch.mean()
                 axis.fill_between(mean.index, by_epoch.min(), by_epoch.max(), color=colour, alpha=0.18, lw=0)
                 axis.plot(mean.index, mean, color=colour, linestyle=dash, linewidth=1.6, label=split)

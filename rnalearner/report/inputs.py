@@ -15,9 +15,9 @@ SCHEMAS = {
     "runs": "task arm seed epoch_scored train_accuracy validation_accuracy test_accuracy test_auroc "
     "test_brier test_loss seconds",
     "curves": "task arm seed epoch split loss accuracy",
-    "predictions": "task arm seed split sample subject study y probability unseen_subject",
+    "predictions": "task arm seed split sample subject study y call p0 p1 unseen_subject",
     "linear": "task arm centred test_accuracy test_auroc test_brier",
-    "linear_predictions": "task arm centred sample subject y score probability unseen_subject",
+    "linear_predictions": "task arm centred sample subject y call score p0 p1 unseen_subject",
     "pretrain": "step train_loss valid_loss valid_accuracy commonest_accuracy mode_accuracy "
     "commonest_loss mode_loss learning_rate",
     "scouts": "scout_id name n_train n_held epochs steps accuracy loss converged moved failed",
@@ -48,11 +48,15 @@ def read_tables(layout: RunLayout) -> RunTables:
 
 
 def read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
-    """A CSV with at least `columns`: names as text (sample "007" stays so), flags as bool."""
+    """A CSV with at least `columns`: names as text (sample "007" stays so), flags as bool.
+
+    Columns beyond these, such as the probabilities of a third class, are figures.
+    """
     text = {name: str for name in TEXT if name in columns}
-    # A sample may well be called NA or None: only figures can be missing.
-    missing_as = {name: ["", "nan", "NaN", "None"] for name in columns if name not in text}
     try:
+        found = pd.read_csv(path, nrows=0).columns
+        # A sample may well be called NA or None: only figures can be missing.
+        missing_as = {name: ["", "nan", "NaN", "None"] for name in found if name not in text}
         table = pd.read_csv(path, dtype=text, na_values=missing_as, keep_default_na=False)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise InputError(path, f"is not a table ({error})", "run its phase again") from None

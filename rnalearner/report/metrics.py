@@ -3,7 +3,7 @@
 What the interval of an accuracy means: had the same fitted arm met *other test samples* of the same
 kind, where could its accuracy lie? Seeds vary the training, never the test samples, so running more
 seeds moves the mean but does not narrow the interval: the number of test samples sets its width.
-Shapes: n test samples, r seeds (repeats of the training).
+Shapes: n test samples, r seeds (repeats of the training), c classes.
 """
 
 from dataclasses import asdict, dataclass
@@ -65,27 +65,25 @@ def seed_averaged_accuracy(right_rn: np.ndarray) -> Estimate:
     return accuracy_interval(float(right_rn.mean(0).sum()), right_rn.shape[1])
 
 
-def score(
-    y_n: np.ndarray, score_rn: np.ndarray, threshold: float, probability_rn: np.ndarray | None
-) -> Scores:
-    """Scores of one arm: a row of `score_rn` a seed; the call is score > threshold.
+def score(y_n: np.ndarray, call_rn: np.ndarray, score_rnc: np.ndarray, probability_rnc: np.ndarray) -> Scores:
+    """Scores of one arm: a row of each array a seed; `y_n` and `call_rn` are class numbers.
 
-    AUROC and Brier are means of the seeds' own.
+    `score_rnc` gives the AUROC and `probability_rnc` the Brier score: means of the seeds' own, NaN
+    where one is NaN. Of two classes the class axis may be left out (`linear.scores`).
     """
-    n_seeds, n_test = score_rn.shape
+    n_seeds, n_test = call_rn.shape
     if n_test == 0 or n_seeds == 0:
         return Scores(n_test, n_seeds, NOTHING, float("nan"), float("nan"))
-    right_rn = (score_rn > threshold) == (y_n > 0)
-    probabilities = [None] * n_seeds if probability_rn is None else list(probability_rn)
+    unknown = bool(np.isnan(call_rn.astype(float)).any())
     return Scores(
         n_test,
         n_seeds,
-        NOTHING if np.isnan(score_rn).any() else seed_averaged_accuracy(right_rn),
-        float(np.mean([auroc(y_n, score_n) for score_n in score_rn])),
-        float(np.mean([brier(y_n, probability_n) for probability_n in probabilities])),
+        NOTHING if unknown else seed_averaged_accuracy(call_rn == y_n),
+        float(np.mean([auroc(y_n, score_nc) for score_nc in score_rnc])),
+        float(np.mean([brier(y_n, probability_nc) for probability_nc in probability_rnc])),
     )
 
 
-def fewest_right_above_chance(n: int) -> int | None:
-    """Fewest right calls of `n` whose exact interval lies above one half; None where no count does."""
-    return next((right for right in range(n + 1) if accuracy_interval(right, n).low > 0.5), None)
+def fewest_right_above_chance(n: int, chance: float = 0.5) -> int | None:
+    """Fewest right calls of `n` whose exact interval lies above `chance`; None where no count does."""
+    return next((right for right in range(n + 1) if accuracy_interval(right, n).low > chance), None)

@@ -20,7 +20,7 @@ from rnalearner.report.inputs import RunTables, read_json, read_phases, read_tab
 from rnalearner.report.predictions import prediction_data, write_predictions
 from rnalearner.report.summary import build_summary
 from rnalearner.report.svg import inline_svg
-from rnalearner.report.tables import arm_table, linear_table, masked_table, scouts_table
+from rnalearner.report.tables import arm_table, fit_table, linear_table, masked_table, scouts_table
 
 PICTURES = {".svg": "image/svg+xml", ".png": "image/png"}
 CAPTIONS = "captions.json"
@@ -39,7 +39,7 @@ def write_report(
     pictures: Sequence[tuple[Path, str]] | None = None,
     values: pd.DataFrame | None = None,
 ) -> Path:
-    """Write index.html, summary.json and, after Phase III, predictions.h5ad; return the page's path.
+    """Write index.html, summary.json and, where there was a test, predictions.h5ad; return the page's path.
 
     Everything is read from the run's folder; a phase that has not run is said to be missing. `leaks`
     come on top of those that the phases tell of. `pictures`, (file, caption), stand for those of
@@ -49,7 +49,7 @@ def write_report(
     tables, phases = read_tables(layout), read_phases(layout)
     summary = build_summary(config, tables, phases, leaks)
     write_json(layout.report / "summary.json", summary)
-    if tables.predictions is not None:
+    if tables.predictions is not None and (tables.predictions["split"] == "test").any():
         info = {key: summary[key] for key in ("name", "version", "leaks", "verdict")}
         data = prediction_data(tables.predictions, config, values, info)
         write_predictions(layout.report / "predictions.h5ad", data)
@@ -79,14 +79,16 @@ def render(
     )
     environment.filters |= {"percent": _percent, "number": _number, "duration": _duration}
     arms = arm_table(tables.predictions) if tables.predictions is not None else None
-    linear = linear_table(tables.linear_predictions) if tables.linear_predictions is not None else None
+    rivals = tables.linear_predictions
+    linear = linear_table(rivals, tables.linear) if rivals is not None else None
+    fit = fit_table(tables.runs) if tables.runs is not None else None
     pretrain = tables.pretrain if summary["pretraining"] else None
     return environment.get_template("page.html.jinja").render(
         config=config,
         recipe=config.model_dump_json(indent=2),
         summary=summary,
         missing=[phase for phase in PHASES if phase not in {*summary["phases"], "report"}],
-        tasks=_tasks(config, summary, arms, linear, tables.curves),
+        tasks=_tasks(config, summary, arms, linear, fit, tables.curves),
         accuracy=_accuracy(arms, linear),
         masked=_records(masked_table(pretrain)) if pretrain is not None else None,
         pretraining=_svg(draw.pretraining_figure, pretrain, name="pretraining")
@@ -119,18 +121,25 @@ def _tasks(
     summary: Mapping[str, Any],
     arms: pd.DataFrame | None,
     linear: pd.DataFrame | None,
+    fit: pd.DataFrame | None,
     curves: pd.DataFrame | None,
 ) -> list[dict[str, Any]]:
     settings = {task.name: task for task in config.tasks}
     with_curves = set(curves["task"]) if curves is not None else set()
+
+    def of_task(table: pd.DataFrame | None, name: str) -> list[dict[Any, Any]]:
+        return _records(table[table["task"] == name]) if table is not None else []
+
     return [
         {
             "name": name,
             "config": settings.get(name),
+            "classes": [group.replace("|", " or ") for group in task["classes"]],
             "summary": task,
-            "arms": _records(arms[arms["task"] == name]) if arms is not None else [],
-            "linear": _records(linear[linear["task"] == name]) if linear is not None else [],
-            "curves": _svg(draw.curves_figure, curves, name, name=f"curves-{place}")
+            "arms": of_task(arms, name),
+            "linear": of_task(linear, name),
+            "fit": of_task(fit, name),
+            "curves": _svg(draw.curves_figure, curves, name, task["chance"], name=f"curves-{place}")
             if name in with_curves
             else None,
         }
@@ -139,7 +148,7 @@ def _tasks(
 
 
 def _accuracy(arms: pd.DataFrame | None, linear: pd.DataFrame | None) -> Markup | None:
-    if arms is None and linear is None:
+    if all(table is None or table.empty for table in (arms, linear)):
         return None
     return _svg(draw.accuracy_figure, arms, linear, name="accuracy")
 

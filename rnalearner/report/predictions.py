@@ -11,6 +11,7 @@ import pandas as pd
 
 from rnalearner.config import RunConfig
 from rnalearner.publish import publish_file
+from rnalearner.report.classes import class_columns, class_names
 
 
 def prediction_data(
@@ -22,8 +23,9 @@ def prediction_data(
     """The test samples of all tasks; obs names are "task|sample".
 
     obs: rnalearner_task, sample, study, subject, rnalearner_label (the true group's name),
-    rnalearner_unseen_subject, and for each arm rnalearner_<arm>_probability (of the positive group,
-    mean over seeds; NaN where the arm did not run) and rnalearner_<arm>_call (a group's name, "" there).
+    rnalearner_unseen_subject, and for each arm rnalearner_<arm>_call (a group's name, "" where the arm
+    did not run) and, mean over seeds, rnalearner_<arm>_probability (of the positive group) for tasks of
+    two classes and rnalearner_<arm>_probability_<group> for those of more; NaN elsewhere.
     `values` is log2(CPM + 1), rows named by sample and columns by Ensembl id; X is NaN for samples that
     it lacks, and has no genes without it. `info` goes into uns["rnalearner"] as JSON.
     """
@@ -36,15 +38,21 @@ def prediction_data(
             "sample": first["sample"],
             "study": first["study"],
             "subject": first["subject"],
-            "rnalearner_label": _groups(first["task"], first["y"] > 0, config),
+            "rnalearner_label": "",
             "rnalearner_unseen_subject": first["unseen_subject"],
         }
     )
-    for arm, group in test.groupby("arm", sort=False):
-        probability = group.groupby("name")["probability"].mean().reindex(obs.index)
-        obs[f"rnalearner_{arm}_probability"] = probability
-        call = _groups(obs["rnalearner_task"], probability > 0.5, config)
-        obs[f"rnalearner_{arm}_call"] = call.where(probability.notna(), "")
+    for task, of_task in test.groupby("task", sort=False):
+        p_columns = class_columns(of_task)
+        groups = class_names(config, str(task), len(p_columns))
+        own = obs.index[obs["rnalearner_task"] == task]
+        obs.loc[own, "rnalearner_label"] = [groups[y] for y in first.loc[own, "y"]]
+        for arm, of_arm in of_task.groupby("arm", sort=False):
+            mean_nc = of_arm.groupby("name")[p_columns].mean().reindex(own)
+            for column, values_n in _told(str(arm), groups, mean_nc).items():
+                obs.loc[own, column] = values_n
+    calls = [f"rnalearner_{arm}_call" for arm in test["arm"].unique()]
+    obs[calls] = obs[calls].fillna("")
     texts = obs.columns[[not (pd.api.types.is_numeric_dtype(kind)) for kind in obs.dtypes]]
     obs = obs.astype(dict.fromkeys(texts, "category"))
     obs.index.name = None
@@ -61,9 +69,16 @@ def write_predictions(path: Path, data: anndata.AnnData) -> None:
         data.write_h5ad(temporary, compression="gzip")
 
 
-def _groups(task: pd.Series, positive: pd.Series, config: RunConfig) -> pd.Series:
-    """Names of the groups, as the task's labels spell them; several values of one group are joined."""
-    names = {t.name: ("|".join(t.negative), "|".join(t.positive)) for t in config.tasks}
-    pairs = zip(task, positive, strict=True)
-    groups = [names.get(name, ("negative", "positive"))[int(is_positive)] for name, is_positive in pairs]
-    return pd.Series(groups, index=task.index, dtype=object)
+def _told(arm: str, groups: tuple[str, ...], mean_nc: pd.DataFrame) -> dict[str, pd.Series]:
+    """What an arm says of a task's samples: column of obs -> values."""
+    column = f"rnalearner_{arm}_probability"
+    # HDF5 takes a slash for a folder.
+    names = [name.replace("/", "_") for name in groups]
+    if len(set(names)) < len(names):
+        names = [f"class_{k}" for k in range(len(names))]
+    told = {f"{column}_{name}": mean_nc.iloc[:, k] for k, name in enumerate(names)}
+    if len(groups) == 2:
+        told = {column: mean_nc.iloc[:, 1]}
+    call_n = np.array(groups, dtype=object)[mean_nc.fillna(0).to_numpy().argmax(1)]
+    known_n = mean_nc.notna().all(axis=1)
+    return told | {f"rnalearner_{arm}_call": pd.Series(call_n, index=mean_nc.index).where(known_n, "")}

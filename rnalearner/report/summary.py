@@ -9,8 +9,10 @@ import pandas as pd
 
 import rnalearner
 from rnalearner.config import RunConfig
+from rnalearner.report.classes import class_names
 from rnalearner.report.inputs import RunTables
-from rnalearner.report.tables import arm_table, linear_table, masked_table
+from rnalearner.report.metrics import NOTHING
+from rnalearner.report.tables import arm_table, fit_table, linear_table, masked_table
 from rnalearner.report.verdict import verdict
 
 NOT_FIGURES = ("phase", "fingerprint", "needs", "inputs", "made", "figures", "leaks")
@@ -37,6 +39,7 @@ def build_summary(
             name: {key: value for key, value in marker.items() if key not in NOT_FIGURES}
             for name, marker in figures.items()
         },
+        "model": _adopted(figures.get("pretrain", {})),
         "pretraining": _pretraining(tables.pretrain),
         "leaks": list(dict.fromkeys([*told, *map(str, leaks)])),
     }
@@ -57,29 +60,46 @@ def json_safe(value: Any) -> Any:
     return value if isinstance(value, str | int | bool | None) else str(value)
 
 
+def _adopted(pretrain: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The published model that stood in for Phases I and II, by what the phase says of itself."""
+    return {"id": pretrain["model"], "name": pretrain.get("name")} if "model" in pretrain else None
+
+
 def _tasks(config: RunConfig, tables: RunTables) -> dict[str, Any]:
+    """A task without test samples has its arms too, with what they made of the samples they learned from."""
     truth = {task.name: task.truth for task in config.tasks}
     tasks: dict[str, Any] = {}
 
-    def entry(row: pd.Series) -> dict[str, Any]:
+    def entry(name: str, n_classes: int, n_test: int, n_test_unseen: int) -> dict[str, Any]:
         return tasks.setdefault(
-            row["task"],
+            name,
             {
-                "truth": truth.get(row["task"], "unknown"),
-                "n_test": row["n_test"],
-                "n_test_unseen": row["unseen_n_test"],
+                "truth": truth.get(name, "unknown"),
+                "classes": class_names(config, name, n_classes),
+                "chance": 1 / n_classes,
+                "n_test": n_test,
+                "n_test_unseen": n_test_unseen,
                 "arms": {},
                 "linear": {},
             },
         )
 
+    def scored(row: pd.Series) -> dict[str, Any]:
+        return entry(row["task"], row["n_classes"], row["n_test"], row["unseen_n_test"])
+
     if tables.predictions is not None:
         for _, row in arm_table(tables.predictions).iterrows():
-            entry(row)["arms"][row["arm"]] = _arm(row)
+            scored(row)["arms"][row["arm"]] = _arm(row)
     if tables.linear_predictions is not None:
-        for _, row in linear_table(tables.linear_predictions).iterrows():
+        for _, row in linear_table(tables.linear_predictions, tables.linear).iterrows():
             name = row["arm"] + ("_centred" if row["centred"] else "")
-            entry(row)["linear"][name] = _arm(row)
+            scored(row)["linear"][name] = _arm(row)
+    if tables.runs is not None:
+        n_classes = {task.name: len(task.classes) for task in config.tasks}
+        for _, row in fit_table(tables.runs).iterrows():
+            arms = entry(row["task"], n_classes.get(row["task"], 2), 0, 0)["arms"]
+            fit = {name: row[name] for name in ("train_accuracy", "validation_accuracy")}
+            arms[row["arm"]] = arms.get(row["arm"], _unscored(row["seeds"])) | fit
     return tasks
 
 
@@ -93,6 +113,16 @@ def _arm(row: pd.Series) -> dict[str, Any]:
         "test_auroc": row["auroc"],
         "test_brier": row["brier"],
         "seeds": row["seeds"],
+    }
+
+
+def _unscored(seeds: int) -> dict[str, Any]:
+    return {
+        "test_accuracy": NOTHING.as_dict(),
+        "test_accuracy_unseen_subjects": None,
+        "test_auroc": None,
+        "test_brier": None,
+        "seeds": seeds,
     }
 
 

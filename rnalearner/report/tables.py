@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from rnalearner.report.classes import class_columns, probabilities
 from rnalearner.report.metrics import Scores, score
 
 ARM_ORDER = ("none", "pretrained", "guided")
@@ -11,32 +12,56 @@ ARM_ORDER = ("none", "pretrained", "guided")
 def arm_table(predictions: pd.DataFrame) -> pd.DataFrame:
     """The encoder's arms, a row a task and arm: the analogue of the paper's Table 1.
 
-    From `predictions.csv`. Columns: task, arm, then for all test samples and (prefix `unseen_`) for
-    those whose subject is in no other dataset of the task: n_test, seeds, accuracy, low, high, auroc,
-    brier. The intervals are over test samples (`metrics`).
+    From `predictions.csv`. Columns: task, arm, n_classes, then for all test samples and (prefix
+    `unseen_`) for those whose subject is in no other dataset of the task: n_test, seeds, accuracy, low,
+    high, auroc, brier. The intervals are over test samples (`metrics`).
     """
     test = predictions[predictions["split"] == "test"]
     rows = []
     for (task, arm), group in test.groupby(["task", "arm"], sort=False):
         unseen = group[group["unseen_subject"]]
-        rows.append({"task": task, "arm": arm} | _flat(_encoder(group)) | _flat(_encoder(unseen), "unseen_"))
-    table = pd.DataFrame(rows, columns=_columns(["task", "arm"]))
-    order = table["arm"].map({arm: i for i, arm in enumerate(ARM_ORDER)}).fillna(len(ARM_ORDER))
-    tasks = table["task"].map({task: i for i, task in enumerate(table["task"].unique())})
-    return table.iloc[np.lexsort((order, tasks))].reset_index(drop=True)
+        named = {"task": task, "arm": arm, "n_classes": len(class_columns(group))}
+        rows.append(named | _flat(_encoder(group)) | _flat(_encoder(unseen), "unseen_"))
+    table = pd.DataFrame(rows, columns=_columns(["task", "arm", "n_classes"]))
+    return _in_arm_order(table)
 
 
-def linear_table(linear_predictions: pd.DataFrame) -> pd.DataFrame:
-    """The linear arms, a row a task, arm and centring, with the columns of `arm_table`."""
+def linear_table(linear_predictions: pd.DataFrame, linear: pd.DataFrame | None = None) -> pd.DataFrame:
+    """The linear arms, a row a task, arm and centring, with the columns of `arm_table`.
+
+    An arm without probabilities has, of more than two classes, no score a class in its predictions;
+    `linear` (linear.csv) knows its AUROC.
+    """
     rows = []
     for (task, arm, centred), group in linear_predictions.groupby(["task", "arm", "centred"], sort=False):
+        of_task = linear_predictions[linear_predictions["task"] == task]
         unseen = group[group["unseen_subject"]]
         rows.append(
-            {"task": task, "arm": arm, "centred": bool(centred)}
+            {"task": task, "arm": arm, "centred": bool(centred), "n_classes": len(class_columns(of_task))}
             | _flat(_linear(group))
             | _flat(_linear(unseen), "unseen_")
         )
-    return pd.DataFrame(rows, columns=_columns(["task", "arm", "centred"]))
+    key = ["task", "arm", "centred"]
+    table = pd.DataFrame(rows, columns=_columns([*key, "n_classes"]))
+    if linear is not None:
+        known = table[key].merge(linear, how="left", on=key)["test_auroc"]
+        table["auroc"] = table["auroc"].fillna(known)
+    return table
+
+
+def fit_table(runs: pd.DataFrame) -> pd.DataFrame:
+    """Accuracy on what the encoder's arms were trained on and watched on, a row a task and arm.
+
+    Columns: task, arm, seeds, train_accuracy, validation_accuracy (means over seeds; NaN without
+    such a dataset). They tell that an arm has learned, not what it is worth.
+    """
+    grouped = runs.groupby(["task", "arm"], sort=False)
+    table = grouped.agg(
+        seeds=("seed", "nunique"),
+        train_accuracy=("train_accuracy", "mean"),
+        validation_accuracy=("validation_accuracy", "mean"),
+    ).reset_index()
+    return _in_arm_order(table)
 
 
 def masked_table(pretrain: pd.DataFrame) -> pd.DataFrame:
@@ -65,22 +90,30 @@ def scouts_table(scouts: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
+def _in_arm_order(table: pd.DataFrame) -> pd.DataFrame:
+    order = table["arm"].map({arm: i for i, arm in enumerate(ARM_ORDER)}).fillna(len(ARM_ORDER))
+    tasks = table["task"].map({task: i for i, task in enumerate(table["task"].unique())})
+    return table.iloc[np.lexsort((order, tasks))].reset_index(drop=True)
+
+
 def _encoder(group: pd.DataFrame) -> Scores:
-    probability_rn = _by_seed(group)
     y_n = group.drop_duplicates("sample")["y"].to_numpy()
-    return score(y_n, probability_rn, 0.5, probability_rn)
+    probability_rnc = np.stack([_by_seed(group, name) for name in class_columns(group)], axis=-1)
+    unknown_rn = np.isnan(probability_rnc).any(-1)
+    return score(y_n, np.where(unknown_rn, np.nan, _by_seed(group, "call")), probability_rnc, probability_rnc)
 
 
-def _by_seed(group: pd.DataFrame) -> np.ndarray:
-    """Probabilities r x n, samples in the order of their first appearance."""
-    wide = group.pivot(index="seed", columns="sample", values="probability")
-    return wide[group["sample"].drop_duplicates()].to_numpy() if len(group) else np.empty((0, 0))
+def _by_seed(group: pd.DataFrame, column: str) -> np.ndarray:
+    """One column as r x n, samples in the order of their first appearance."""
+    wide = group.pivot(index="seed", columns="sample", values=column)
+    return wide[group["sample"].drop_duplicates()].to_numpy(float) if len(group) else np.empty((0, 0))
 
 
 def _linear(group: pd.DataFrame) -> Scores:
-    probability_n = group["probability"].to_numpy()
-    known = None if np.isnan(probability_n).any() else probability_n[None]
-    return score(group["y"].to_numpy(), group["score"].to_numpy()[None], 0.0, known)
+    """By its score where there is one (two classes), else by its probabilities."""
+    probability_nc, score_n = probabilities(group), group["score"].to_numpy(float)
+    ordering = probability_nc if np.isnan(score_n).any() else score_n
+    return score(group["y"].to_numpy(), group["call"].to_numpy()[None], ordering[None], probability_nc[None])
 
 
 def _flat(scores: Scores, prefix: str = "") -> dict[str, float]:

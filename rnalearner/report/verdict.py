@@ -13,10 +13,15 @@ def verdict(summary: Mapping[str, Any]) -> list[str]:
     Each says what is not known as plainly as what is.
     """
     tasks = summary["tasks"]
-    return [_pretraining(summary.get("pretraining")), _arms(tasks), _rivals(tasks)]
+    return [_pretraining(summary.get("pretraining"), summary.get("model")), _arms(tasks), _rivals(tasks)]
 
 
-def _pretraining(scores: Mapping[str, Any] | None) -> str:
+def _pretraining(scores: Mapping[str, Any] | None, model: Mapping[str, Any] | None) -> str:
+    if model is not None:
+        return (
+            f"Pretraining: taken over from the published model {model['name']} ({model['id']}); what it is "
+            "worth stands on its card."
+        )
     if scores is None or scores["valid_loss"] is None:
         return "Pretraining: there are no masked scores in this run, so nothing can be said of it."
     trivial = [scores["commonest_loss"], scores["mode_loss"]]
@@ -50,6 +55,8 @@ def _arms(tasks: Mapping[str, Any]) -> str:
 
 
 def _arms_of(name: str, task: Mapping[str, Any]) -> str:
+    if not task["n_test"]:
+        return f"on {name} nothing was scored: it has no test samples"
     arms = {arm: _estimate(scores) for arm, scores in task["arms"].items()}
     known = {arm: accuracy for arm, accuracy in arms.items() if accuracy is not None}
     listed = ", ".join(f"{arm} {_interval(accuracy)}" for arm, accuracy in known.items())
@@ -67,7 +74,8 @@ def _arms_of(name: str, task: Mapping[str, Any]) -> str:
     else:
         conclusion = "all intervals overlap, so no arm is shown to be better"
     if task["truth"] == "shuffled":
-        off = [arm for arm, accuracy in known.items() if not accuracy.low <= 0.5 <= accuracy.high]
+        chance = task["chance"]
+        off = [arm for arm, accuracy in known.items() if not accuracy.low <= chance <= accuracy.high]
         conclusion = "its labels are shuffled and chance is the right answer"
         conclusion += f", yet {' and '.join(off)} lies off it" if off else ", which every interval holds"
     return f"on {name} {listed or 'no accuracy is known'}: {conclusion}"
@@ -76,13 +84,16 @@ def _arms_of(name: str, task: Mapping[str, Any]) -> str:
 def _rivals(tasks: Mapping[str, Any]) -> str:
     """Tasks of shuffled labels are left out: there is nothing to be better at."""
     tasks = {name: task for name, task in tasks.items() if task["truth"] != "shuffled"}
-    told = [_rival_of(name, task) for name, task in tasks.items() if task["linear"]]
-    n_tests = sorted({int(task["n_test"]) for task in tasks.values()})
+    scored = {name: task for name, task in tasks.items() if task["n_test"]}
+    if tasks and not scored:
+        return "Linear rivals: with no test samples there is nothing to compare them on."
+    told = [_rival_of(name, task) for name, task in scored.items() if task["linear"]]
+    weights = sorted({(int(task["n_test"]), len(task["classes"])) for task in scored.values()})
     if not told:
         return "Linear rivals: none were run, and without one no accuracy above means much."
     return (
         "Linear rivals, the best one and the best encoder arm of each task (both picked on the test scores, "
-        f"which flatters them): {'; '.join(told)}; {' and '.join(_weight(n) for n in n_tests)}."
+        f"which flatters them): {'; '.join(told)}; {' and '.join(_weight(*weight) for weight in weights)}."
     )
 
 
@@ -100,12 +111,13 @@ def _rival_of(name: str, task: Mapping[str, Any]) -> str:
     )
 
 
-def _weight(n_test: int) -> str:
+def _weight(n_test: int, n_classes: int) -> str:
     """What so many test samples can tell."""
-    fewest = fewest_right_above_chance(n_test)
+    fewest = fewest_right_above_chance(n_test, 1 / n_classes)
+    of_classes = "" if n_classes == 2 else f" of {n_classes} classes"
     if fewest is None:
-        return f"{n_test} test samples can never exclude chance"
-    return f"of {n_test} test samples at least {fewest} must be right to exclude chance"
+        return f"{n_test} test samples{of_classes} can never exclude chance"
+    return f"of {n_test} test samples{of_classes} at least {fewest} must be right to exclude chance"
 
 
 def _best(arms: Mapping[str, Any]) -> tuple[str, Estimate] | None:

@@ -1,15 +1,35 @@
 """Rules that all schemas share."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+
+def refuse_unstorable(value: Any) -> None:
+    """Raises ValueError for text that no database, file name or UTF-8 file holds, anywhere in `value`."""
+    if isinstance(value, str):
+        if "\x00" in value or any("\ud800" <= letter <= "\udfff" for letter in value):
+            raise ValueError("text holds a NUL or half a surrogate pair")
+    elif isinstance(value, Mapping):
+        refuse_unstorable(list(value))
+        refuse_unstorable(list(value.values()))
+    elif isinstance(value, list):
+        for item in value:
+            refuse_unstorable(item)
 
 
 class Create(BaseModel):
     """Asked for: unknown keys are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _storable(cls, value: Any) -> Any:
+        refuse_unstorable(value)
+        return value
 
 
 class Public(BaseModel):
@@ -49,3 +69,7 @@ class Problem(Public):
     """The request's path."""
     errors: list[Fault] = []
     """Every fault, where there may be several."""
+
+
+class Health(Public):
+    status: Literal["ok"]

@@ -8,7 +8,7 @@ DatasetState = Literal["VALIDATING", "READY", "REJECTED"]
 
 
 class SheetColumn(Public):
-    """One column of the sheet of labels."""
+    """One column of what is known of the samples."""
 
     name: str
     values: dict[str, int]
@@ -36,20 +36,20 @@ class DatasetReport(Public):
     integer: bool
     """False: expected counts as RSEM writes them."""
     n_duplicates: int
-    """Pairs of samples whose profiles correlate above 0.999."""
+    """Pairs, of the first 1,000 samples, whose profiles correlate above 0.999."""
     duplicates: list[tuple[str, str]]
     """The first ten pairs."""
     total_min: float
     """Smallest library, in reads."""
     total_max: float
     columns: list[SheetColumn]
-    """The sheet's, empty without one."""
+    """The sheet's, and those that an h5ad holds itself; 200 at most."""
     label_column: str | None
-    """The column that looks like the groups: two or more values, two samples or more of each."""
+    """The column that looks like the groups: two samples or more have each of two values or more."""
     subject_column: str | None
     """The column that names animals, if there is one."""
     not_in_sheet: list[str]
-    """Samples that the sheet does not list."""
+    """Samples that the sheet does not list, 1,000 at most."""
     notes: list[str]
     """What its owner should know before asking anything of it, as sentences."""
 
@@ -58,7 +58,7 @@ class DatasetPublic(Public):
     """One uploaded table."""
 
     id: Sha256
-    """sha256 of its bytes; also its ETag."""
+    """sha256 of its bytes."""
     name: str
     bytes: int
     state: DatasetState

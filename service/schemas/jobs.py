@@ -217,7 +217,19 @@ class Event(Public):
     data: dict[str, Any]
 
 
+class EventPage(Public):
+    """Events in their order, for those who would rather ask now and then."""
+
+    items: list[Event]
+    after: int
+    """What to ask for next: events after this number."""
+    ended: bool
+    """The job is over, and these are its last events."""
+
+
 class MetricPoint(Public):
+    """One moment of a curve."""
+
     at: Time
     label: str
     done: int
@@ -225,4 +237,6 @@ class MetricPoint(Public):
 
 
 class JobMetrics(Public):
+    """Losses and accuracies as they came, over all attempts."""
+
     points: list[MetricPoint]

@@ -11,6 +11,9 @@ Scope = Literal["read", "write", "train", "admin"]
 Owner = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$", examples=["gravity-lab"])]
 
 
+KeyId = Annotated[str, Field(pattern=r"^[0-9a-f]{20}$", examples=["0a" * 10])]
+
+
 class KeyCreate(Create):
     owner: Owner
     """Who the key acts for: keys of one owner see the same datasets and jobs."""
@@ -21,7 +24,7 @@ class KeyCreate(Create):
 
 
 class KeyPublic(Public):
-    id: str
+    id: KeyId
     owner: str
     name: str
     scopes: list[Scope]
@@ -38,3 +41,13 @@ class KeyCreated(KeyPublic):
 
 class KeyList(Public):
     items: list[KeyPublic]
+    next: KeyId | None
+    """Cursor of the next page."""
+
+
+class Me(Public):
+    """Whose key this is."""
+
+    owner: Owner
+    scopes: list[Scope]
+    key: KeyId

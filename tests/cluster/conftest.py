@@ -1,11 +1,18 @@
 """Ray in a home of its own: tests neither read nor write the user's token."""
 
+import json
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-import cluster  # noqa: F401 - before any test imports Ray, which reads its environment only once
+from cluster.head import EmbeddedRay  # this room sets what Ray reads once, at its first import
+from tests.cluster.head_of_a_gateway import wait_until_up
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -22,3 +29,31 @@ def home_of_these_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[No
             os.environ.pop(name, None)
         else:
             os.environ[name] = value
+
+
+@dataclass(frozen=True)
+class Adopted:
+    """A gateway's own Ray after that gateway was killed and another one took it over."""
+
+    ray: EmbeddedRay
+    folder: Path
+    before: dict[str, Any]
+    """What ray.json said when the first gateway was killed."""
+
+
+@pytest.fixture(scope="session")
+def adopted(home_of_these_tests: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Adopted]:
+    """One head for all tests that only ask something of it."""
+    folder = tmp_path_factory.mktemp("gateway")
+    words = [sys.executable, "-m", "tests.cluster.head_of_a_gateway", str(folder)]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as gateway:
+        assert gateway.stdout is not None
+        assert gateway.stdout.readline().startswith(b"http://127.0.0.1:")
+        before = json.loads((folder / "ray.json").read_text())
+        gateway.kill()
+    ray = EmbeddedRay(folder, num_cpus=2, object_store_mb=100)
+    try:
+        wait_until_up(ray)
+        yield Adopted(ray, folder, before)
+    finally:
+        ray.close()

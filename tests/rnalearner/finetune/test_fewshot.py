@@ -61,3 +61,35 @@ def test_one_class_only_says_what_the_column_holds(make_store):
 def test_labels_that_are_missing_say_so(make_store):
     store = make_store(STUDIES | {"C": (["", ""], ["m6", "m7"])})
     assert "no positive sample (FLT); it holds nothing" in refusal(store).what
+
+
+TISSUES = TASK.model_copy(update={"groups": ("liver", "brain", "heart"), "validation": None, "test": None})
+
+
+def test_each_of_several_groups_is_a_class_in_the_order_of_the_recipe(make_store):
+    store = make_store({"A": (["heart", "liver", "skin", "brain", "liver"], ["m1", "m2", "m3", "m4", "m5"])})
+    task = fewshot_task(store, TISSUES)
+    assert task.n_classes == 3
+    assert task.train.rows.tolist() == [0, 1, 3, 4]
+    assert task.train.y_n.tolist() == [2, 0, 1, 0]
+
+
+def test_a_task_may_have_neither_validation_nor_test(make_store):
+    task = fewshot_task(make_store(STUDIES), TASK.model_copy(update={"validation": None, "test": None}))
+    assert [split for split, _ in task.datasets()] == ["train"]
+    assert task.unseen_n.tolist() == []
+    task = fewshot_task(make_store(STUDIES), TASK.model_copy(update={"validation": None}))
+    assert [split for split, _ in task.datasets()] == ["train", "test"]
+    assert task.unseen_n.all()
+
+
+def test_training_needs_every_class_and_the_others_two(make_store):
+    three, two = (["liver", "brain", "heart"], ["m1", "m2", "m3"]), (["liver", "heart"], ["m4", "m5"])
+    tested = TISSUES.model_copy(update={"test": "C"})
+    assert fewshot_task(make_store({"A": three, "C": two}), tested).test.y_n.tolist() == [0, 2]
+    with pytest.raises(
+        LabelError, match=r"study A.*has no sample of a group \(brain\); it holds heart, liver"
+    ):
+        fewshot_task(make_store({"A": two, "C": three}), tested)
+    with pytest.raises(LabelError, match=r"study C.*`groups`: 2 groups are needed"):
+        fewshot_task(make_store({"A": three, "C": (["heart", "heart"], ["m4", "m5"])}), tested)

@@ -61,3 +61,17 @@ def test_a_test_sample_that_stands_in_the_corpus_under_another_name_is_found(mak
     with pytest.raises(LeakError, match="other-1"):
         checked_tasks(store, [TASK], allow_leak=False)
     assert checked_tasks(store, [TASK], allow_leak=True)[1] == [told]
+
+
+def test_without_a_test_nothing_can_leak(make_store):
+    store = make_store(STUDIES | {"B": (["GC", "FLT"], ["m1", "m2"])}, same={("other", 1): ("A", 0)})
+    untested = TASK.model_copy(update={"test": None})
+    tasks, leaks = checked_tasks(store, [untested], allow_leak=False)
+    assert leaks == []
+    assert tasks[0].test is None
+
+
+def test_without_a_validation_the_training_samples_still_count(make_store):
+    store = make_store(STUDIES, same={("C", 2): ("A", 1)})
+    (leak,) = find_leaks(store, fewshot_task(store, TASK.model_copy(update={"validation": None})))
+    assert leak.startswith("flight: test sample C-2 and train sample A-1 correlate at ")

@@ -6,9 +6,10 @@ import torch
 from torch import Tensor
 
 from rnalearner.config import FinetuneConfig
-from rnalearner.errors import CheckpointError
+from rnalearner.errors import CheckpointError, LabelError
 from rnalearner.finetune import train as training
-from rnalearner.finetune.train import FewShotModel, FinetuneResult, LabelledTokens, finetune
+from rnalearner.finetune.model import FewShotModel
+from rnalearner.finetune.train import FinetuneResult, LabelledTokens, finetune
 from rnalearner.guide.scaling import Guide
 from rnalearner.model.encoder import ExpressionEncoder
 from rnalearner.model.heads import seeded_classifier
@@ -34,7 +35,7 @@ def fit(make_encoder, data: Data, monkeypatch: pytest.MonkeyPatch):
         guide: Guide | None = None, seed: int = 0, data: Data = data, **fields: object
     ) -> tuple[FinetuneResult, dict[str, Tensor]]:
         config = FinetuneConfig.model_validate(CONFIG.model_dump() | fields)
-        result = finetune(make_encoder(), data, config, seed, guide)
+        result = finetune(make_encoder(), data, config, seed, guide=guide)
         return result, {name: value.clone() for name, value in models[-1].state_dict().items()}
 
     return run
@@ -63,7 +64,7 @@ def moved(encoder: ExpressionEncoder, state: Mapping[str, Tensor]) -> set[str]:
 @pytest.mark.parametrize("head", ["gene_pool", "conv"])
 def test_groups_that_can_be_told_apart_are_learnt(fit, data: Data, head: str):
     result, _ = fit(head=head)
-    right = {s: ((result.probability[s] > 0.5) == (d.y_n.numpy() == 1)).mean() for s, d in data.items()}
+    right = {s: (result.probability[s].argmax(1) == d.y_n.numpy()).mean() for s, d in data.items()}
     assert right["train"] == 1
     assert min(right.values()) >= 0.875
     losses = [point["loss"] for point in result.curves if point["split"] == "train"]
@@ -190,3 +191,85 @@ def test_centring_makes_a_shift_of_a_whole_dataset_vanish(make_encoder, data: Da
         torch.testing.assert_close(
             centred.features(hidden_nld, measured_nl).mean(0), torch.zeros(64), atol=1e-6, rtol=0
         )
+
+
+@pytest.mark.parametrize("head", ["gene_pool", "conv"])
+def test_three_classes_are_learnt(make_encoder, head: str):
+    def dataset(n: int, seed: int) -> LabelledTokens:
+        rng = np.random.default_rng(seed)
+        y_n = np.arange(n) % 3
+        tokens_ng = rng.integers(2, 5, (n, 12))
+        for sample, y in enumerate(y_n):
+            tokens_ng[sample, 4 * y : 4 * y + 4] += 4
+        return LabelledTokens(torch.from_numpy(tokens_ng.astype(np.uint8)), torch.from_numpy(y_n))
+
+    data = {"train": dataset(12, 1), "test": dataset(21, 2)}
+    config = CONFIG.model_copy(update={"head": head})
+    result = finetune(make_encoder(), data, config, seed=0, n_classes=3)
+    p_nc = result.probability["test"]
+    assert p_nc.shape == (21, 3)
+    np.testing.assert_allclose(p_nc.sum(1), 1, atol=1e-6)
+    assert (p_nc.argmax(1) == data["test"].y_n.numpy()).mean() >= 0.9
+
+
+def test_the_probabilities_are_those_of_the_model_that_is_left(fit, data: Data):
+    result, _ = fit(select="validation", learning_rate=0.05)
+    samples = FrozenPrefix(result.model.encoder, data["test"].tokens_ng, result.model.first, 64)
+    with torch.no_grad():
+        logits_nc = result.model(samples[torch.arange(22)])
+    np.testing.assert_allclose(result.probability["test"], logits_nc.softmax(1).numpy(), atol=1e-7)
+
+
+def test_without_a_validation_set_only_training_is_watched(make_encoder, data: Data):
+    alone = {"train": data["train"]}
+    result = finetune(make_encoder(), alone, CONFIG, seed=0)
+    assert {point["split"] for point in result.curves} == {"train"}
+    whole = finetune(make_encoder(), data, CONFIG, seed=0)
+    assert np.array_equal(result.probability["train"], whole.probability["train"])
+    with pytest.raises(LabelError, match=r"finetune\.select.*no validation study"):
+        finetune(make_encoder(), alone, CONFIG.model_copy(update={"select": "validation"}), seed=0)
+
+
+def test_who_watches_hears_of_every_point_of_the_curves_and_may_end_the_run(make_encoder, data: Data):
+    heard: list[tuple[int, str, float, float]] = []
+
+    def watch(epoch: int, scores: Mapping[str, tuple[float, float]]) -> None:
+        heard.extend((epoch, split, *score) for split, score in scores.items())
+        if epoch == 10:
+            raise StopIteration
+
+    with pytest.raises(StopIteration):
+        finetune(make_encoder(), data, CONFIG, seed=0, watch=watch)
+    curves = finetune(make_encoder(), data, CONFIG, seed=0).curves
+    points = [tuple(point.values()) for point in curves if int(point["epoch"]) <= 10]
+    assert heard == points
+
+
+def test_activations_made_before_change_nothing(make_encoder, data: Data):
+    prefixes = {split: FrozenPrefix(make_encoder(), d.tokens_ng, 2, 64) for split, d in data.items()}
+    plain = finetune(make_encoder(), data, CONFIG, seed=0)
+    shared = [finetune(make_encoder(), data, CONFIG, seed=0, prefixes=prefixes) for _ in range(2)]
+    assert same(plain, shared[0])
+    assert same(plain, shared[1])
+    for trained_blocks in (0, 2):
+        other = CONFIG.model_copy(update={"trained_blocks": trained_blocks})
+        with pytest.raises(ValueError, match="end elsewhere"):
+            finetune(make_encoder(), data, other, seed=0, prefixes=prefixes)
+
+
+def test_a_warmer_guide_lets_more_move_and_a_colder_one_less(fit, make_encoder, guide_of):
+    def distance(state: Mapping[str, Tensor]) -> float:
+        now = make_encoder().state_dict()
+        return sum(float((state[f"encoder.{n}"] - v).double().square().sum()) for n, v in now.items())
+
+    cold, plain, warm = (
+        distance(fit(guide_of(0.5), epochs=3, guide_temperature=temperature)[1])
+        for temperature in (0.5, 1.0, 2.0)
+    )
+    assert 0 < cold < plain < warm
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_no_temperature_moves_a_guide_of_0_or_1(fit, guide_of, value: float):
+    plain, warm = (fit(guide_of(value), guide_temperature=t)[0] for t in (1.0, 3.0))
+    assert same(plain, warm)

@@ -134,7 +134,10 @@ def test_the_rivals_fill_both_tables(rng):
     one = predictions[(predictions.arm == "lr_l1") & predictions.centred]
     said = linear[(linear.arm == "lr_l1") & linear.centred].iloc[0]
     assert said.test_accuracy == accuracy(one.y.to_numpy(), one.score.to_numpy() > 0)
-    assert said.test_brier == pytest.approx(((one.probability - one.y) ** 2).mean())
+    assert (one.call == (one.score > 0)).all()
+    assert said.test_brier == pytest.approx(((one.p1 - one.y) ** 2).mean())
+    assert (one.p0 + one.p1).to_numpy() == pytest.approx(1)
+    assert predictions[predictions.arm == "nearest_centroid"][["p0", "p1"]].isna().all(axis=None)
 
 
 THEIRS = {

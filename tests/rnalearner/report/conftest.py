@@ -20,8 +20,9 @@ def _predictions() -> pd.DataFrame:
                 y = i % 2
                 says = y if i < n_right else 1 - y
                 probability = 0.5 + (0.1 + 0.05 * seed + 0.01 * i) * (1 if says else -1)
-                rows.append(("flight", arm, seed, "test", f"s{i}", f"m{i}", "T", y, probability, i >= 2))
-            rows.append(("flight", arm, seed, "train", "a0", "m0", "A", 1, 0.9, False))
+                p = (1 - probability, probability)
+                rows.append(("flight", arm, seed, "test", f"s{i}", f"m{i}", "T", y, says, *p, i >= 2))
+            rows.append(("flight", arm, seed, "train", "a0", "m0", "A", 1, 1, 0.1, 0.9, False))
     columns = [
         "task",
         "arm",
@@ -31,20 +32,77 @@ def _predictions() -> pd.DataFrame:
         "subject",
         "study",
         "y",
-        "probability",
+        "call",
+        "p0",
+        "p1",
         "unseen_subject",
     ]
     return pd.DataFrame(rows, columns=columns)
 
 
 def _linear_predictions() -> pd.DataFrame:
-    rows = [
-        ("flight", arm, centred, f"s{i}", f"m{i}", i % 2, (2 * (i % 2) - 1) * sign, p, i >= 2)
-        for arm, centred, sign, p in (("lr_l2", False, -1, 0.4), ("nearest_centroid", True, 1, np.nan))
-        for i in range(6)
-    ]
-    columns = ["task", "arm", "centred", "sample", "subject", "y", "score", "probability", "unseen_subject"]
+    rows = []
+    for arm, centred, right, p in (("lr_l2", False, False, 0.4), ("nearest_centroid", True, True, np.nan)):
+        for i in range(6):
+            y = i % 2
+            call = y if right else 1 - y
+            rows.append(("flight", arm, centred, f"s{i}", f"m{i}", y, call, 2 * call - 1, 1 - p, p, i >= 2))
+    columns = ["task", "arm", "centred", "sample", "subject", "y", "call", "score", "p0", "p1"]
+    columns.append("unseen_subject")
     return pd.DataFrame(rows, columns=columns)
+
+
+CALLED = {
+    "none": (0, 1, 2, 0, 1, 2),
+    "guided": (0, 1, 2, 1, 2, 0),
+}
+"""Calls of task `organ`'s six test samples, whose classes are 0, 1, 2, 0, 1, 2."""
+
+
+def _organ_predictions() -> pd.DataFrame:
+    """Three classes: the called one has .6, the others .3 and .1."""
+    rows = []
+    for arm, calls in CALLED.items():
+        for i, call in enumerate(calls):
+            p = {f"p{(call + step) % 3}": share for step, share in enumerate((0.6, 0.3, 0.1))}
+            named = {"task": "organ", "arm": arm, "seed": 0, "split": "test", "sample": f"o{i}"}
+            told = {"subject": "", "study": "OT", "y": i % 3, "call": call, "unseen_subject": True}
+            rows.append(named | told | p)
+    return pd.DataFrame(rows)
+
+
+def _organ_linear() -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Linear arms of three classes: no score in the predictions, and one arm without probabilities."""
+    predictions = _organ_predictions().query("arm == 'none'").drop(columns=["seed", "split", "study"])
+    predictions = predictions.assign(arm="lr_l2", centred=False, score=np.nan)
+    without = predictions.assign(arm="nearest_centroid", centred=True, p0=np.nan, p1=np.nan, p2=np.nan)
+    linear = pd.DataFrame({"task": "organ", "arm": ["lr_l2", "nearest_centroid"], "centred": [False, True]})
+    scores = {"test_accuracy": 1.0, "test_auroc": [1.0, 0.75], "test_brier": [0.13, np.nan]}
+    return linear.assign(**scores), pd.concat([predictions, without], ignore_index=True)
+
+
+@pytest.fixture
+def organ_predictions() -> pd.DataFrame:
+    return _organ_predictions()
+
+
+@pytest.fixture
+def organ_linear() -> tuple[pd.DataFrame, pd.DataFrame]:
+    return _organ_linear()
+
+
+@pytest.fixture
+def runs() -> pd.DataFrame:
+    """Of `flight`, and of a task that has neither validation nor test."""
+    rows = [
+        {"task": task, "arm": arm, "seed": seed, "epoch_scored": 9, "train_accuracy": 0.9 + 0.1 * seed}
+        | {"validation_accuracy": np.nan if task == "untested" else 0.5, "seconds": 1.0}
+        | dict.fromkeys(("test_accuracy", "test_auroc", "test_brier", "test_loss"), np.nan)
+        for task in ("flight", "untested")
+        for arm in RIGHT
+        for seed in (0, 1)
+    ]
+    return pd.DataFrame(rows)
 
 
 @pytest.fixture

@@ -45,7 +45,7 @@ def test_a_perfect_dozen_is_not_certain():
 
 def test_scores_are_means_over_seeds():
     y, probability = np.array([0, 1, 0, 1]), np.array([[0.1, 0.9, 0.2, 0.8], [0.6, 0.4, 0.3, 0.7]])
-    scores = score(y, probability, 0.5, probability)
+    scores = score(y, probability > 0.5, probability, probability)
     assert (scores.n_test, scores.seeds) == (4, 2)
     assert scores.accuracy.mean == 0.75
     assert scores.auroc == (1 + 0.75) / 2
@@ -53,7 +53,8 @@ def test_scores_are_means_over_seeds():
 
 
 def test_no_test_samples_give_no_number():
-    scores = score(np.empty(0), np.empty((0, 0)), 0.5, None)
+    nothing = np.empty((0, 0))
+    scores = score(np.empty(0), nothing, nothing, nothing)
     assert np.isnan([scores.accuracy.mean, scores.accuracy.low, scores.auroc, scores.brier]).all()
 
 
@@ -63,6 +64,26 @@ def test_overlap_is_symmetric():
     assert not high.overlaps(low)
     assert middle.overlaps(low)
     assert high.overlaps(middle)
+
+
+def test_a_sample_without_a_probability_leaves_the_accuracy_unknown():
+    scores = score(
+        np.array([0, 1]), np.array([[0, np.nan]]), np.array([[0.1, np.nan]]), np.array([[0.1, np.nan]])
+    )
+    assert np.isnan([scores.accuracy.mean, scores.auroc, scores.brier]).all()
+
+
+def test_three_classes_are_scored_by_their_calls_and_against_the_rest():
+    y, p = np.array([0, 1, 2]), np.array([[[0.6, 0.3, 0.1], [0.1, 0.6, 0.3], [0.6, 0.1, 0.3]]])
+    scores = score(y, p.argmax(-1), p, p)
+    assert scores.accuracy.mean == pytest.approx(2 / 3)
+    assert scores.auroc == pytest.approx((0.75 + 1 + 0.75) / 3)
+    assert scores.brier == pytest.approx((2 * (0.16 + 0.09 + 0.01) + 0.36 + 0.01 + 0.49) / 2 / 3)
+
+
+def test_chance_is_easier_to_exclude_where_there_are_more_classes():
+    assert fewest_right_above_chance(12, 1 / 3) == 8
+    assert binom.sf(7, 12, 1 / 3) < 0.025 < binom.sf(6, 12, 1 / 3)
 
 
 def test_five_samples_can_never_exclude_chance():

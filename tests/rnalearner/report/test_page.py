@@ -11,6 +11,7 @@ import torch
 from rnalearner.errors import InputError
 from rnalearner.guide.scaling import Guide
 from rnalearner.layout import RunLayout
+from rnalearner.publish import write_json
 from rnalearner.report import figures as draw
 from rnalearner.report.page import exploration_pictures, write_report
 from rnalearner.report.svg import inline_svg
@@ -111,7 +112,7 @@ def test_every_section_has_its_numbers(page):
         "blocks.5.weight",
         "2 leaks found",
         "one more leak",
-        "Not complete in this run: ingest, explore, gene2vec, scout",
+        "Not part of this run, or not complete: ingest, explore, gene2vec, scout",
         "12.5 s",
         '"name": "flight"',
     ):
@@ -136,6 +137,54 @@ def test_a_run_with_nothing_in_it_says_so(tmp_path, config):
         assert f"<code>rnalearner {verb}</code> has not left them" in page
     assert not (tmp_path / "report" / "predictions.h5ad").exists()
     Page(page)
+
+
+def words_of(page):
+    return re.sub(r"\s+", " ", re.sub(r"<style.*?</style>|<[^>]+>", " ", page, flags=re.DOTALL))
+
+
+def test_a_task_without_a_test_says_that_nothing_was_scored(run_folder, config, runs, curves, predictions):
+    run_folder.finetune("linear_predictions").unlink()
+    trained = predictions[predictions["split"] == "train"].assign(task="untested")
+    trained.to_csv(run_folder.finetune("predictions"), index=False)
+    runs[runs["task"] == "untested"].to_csv(run_folder.finetune("runs"), index=False)
+    watched = curves[curves["split"] == "train"].assign(task="untested")
+    watched.to_csv(run_folder.finetune("curves"), index=False)
+    task = {"name": "untested", "train": "A", "groups": ["x", "y"]}
+    config = config.model_validate(config.model_dump() | {"tasks": [task]})
+    folder = write_report(run_folder, config).parent
+    page = (folder / "index.html").read_text()
+    Page(page)
+    said = words_of(page)
+    assert "Learn y from x in A, watch nothing, and be judged on nothing." in said
+    assert "Nothing was scored. The task has no test samples." in said
+    assert "guided 2 seeds 95 % –" in said
+    assert "predictions.h5ad" not in said
+    assert not (folder / "predictions.h5ad").exists()
+
+
+def test_three_classes_are_told_apart_on_the_page(run_folder, config, organ_predictions, organ_linear):
+    organ_predictions.to_csv(run_folder.finetune("predictions"), index=False)
+    linear, linear_predictions = organ_linear
+    linear.to_csv(run_folder.finetune("linear"), index=False)
+    linear_predictions.to_csv(run_folder.finetune("linear_predictions"), index=False)
+    organ = {"name": "organ", "train": "OA", "test": "OT", "groups": ["liver", "skin", "brain"]}
+    config = config.model_validate(config.model_dump() | {"tasks": [organ]})
+    said = words_of(write_report(run_folder, config).read_text())
+    assert "Tell apart liver, skin and brain in OA, watch nothing, be judged on OT" in said
+    assert "Chance is 33 %." in said
+    assert "guided 1 seed 50 % [12, 88]" in said
+    assert "nearest centroid centred 100 % [54, 100] 0.75 –" in said
+
+
+def test_what_a_published_model_stands_for_is_said(run_folder, config):
+    for phase, table in (("pretrain", run_folder.pretrain_metrics), ("scout", run_folder.scouts)):
+        table.unlink()
+        figures = {"model": "0123456789ab"} | ({"name": "osd"} if phase == "pretrain" else {})
+        write_json(run_folder.marker(phase), {"phase": phase, "seconds": 0.1, "figures": figures})
+    said = words_of(write_report(run_folder, config).read_text())
+    for what in ("Masked scores", "Scouts"):
+        assert f"{what}: taken over from the published model osd ( 0123456789ab )" in said
 
 
 @pytest.mark.parametrize("table", ["predictions", "linear_predictions", "curves"])
@@ -165,6 +214,14 @@ def test_dots_stand_at_the_accuracies(predictions, linear_predictions):
     shown = sorted(float(line.get_xdata()[0]) for line in dots)
     unseen = [1 / 4, 3 / 4, 1]
     assert shown == pytest.approx(sorted([3 / 6, 5 / 6, 1, *unseen, 0, 1]))
+
+
+def test_chance_is_drawn_where_it_lies(organ_predictions, predictions, curves):
+    figure = draw.accuracy_figure(arm_table(pd.concat([predictions, organ_predictions])), None)
+    lines = [axis.lines[0].get_xdata()[0] for axis in figure.axes[:2]]
+    assert lines == pytest.approx([1 / 2, 1 / 3])
+    of_curves = draw.curves_figure(curves, "flight", 1 / 3).axes[0]
+    assert of_curves.lines[0].get_ydata()[0] == pytest.approx(1 / 3)
 
 
 def test_curves_have_a_column_an_arm_and_leave_the_test_split_out(curves):

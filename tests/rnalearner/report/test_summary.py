@@ -30,6 +30,50 @@ def test_the_summary_holds_each_arm_of_each_task(summary):
     assert task["linear"]["nearest_centroid_centred"]["test_brier"] is None
 
 
+def test_two_classes_have_the_keys_that_programs_know(summary):
+    task = summary["tasks"]["flight"]
+    assert {"truth", "n_test", "n_test_unseen", "arms", "linear"} <= set(task)
+    known = {"test_accuracy", "test_accuracy_unseen_subjects", "test_auroc", "test_brier", "seeds"}
+    assert all(known <= set(arm) for arm in [*task["arms"].values(), *task["linear"].values()])
+    assert (task["classes"], task["chance"]) == (["GC", "FLT"], 0.5)
+
+
+def test_three_classes_are_named_and_judged_against_a_third(config, organ_predictions, organ_linear):
+    linear, linear_predictions = organ_linear
+    organ = {"name": "organ", "train": "OA", "test": "OT", "groups": ["liver", "skin", "brain"]}
+    config = config.model_validate(config.model_dump() | {"tasks": [organ | {"truth": "shuffled"}]})
+    tables = RunTables(predictions=organ_predictions, linear=linear, linear_predictions=linear_predictions)
+    summary = build_summary(config, tables, {})
+    task = summary["tasks"]["organ"]
+    assert (task["classes"], task["chance"]) == (["liver", "skin", "brain"], pytest.approx(1 / 3))
+    assert task["arms"]["guided"]["test_accuracy"]["mean"] == 0.5
+    assert task["arms"]["none"]["test_brier"] == pytest.approx((0.4**2 + 0.3**2 + 0.1**2) / 2)
+    assert task["linear"]["nearest_centroid_centred"]["test_auroc"] == 0.75  # only linear.csv can know
+    assert "yet none lies off it" in summary["verdict"][1]
+    truth = summary["tasks"] | {"organ": task | {"truth": "signal"}}
+    assert "of 6 test samples of 3 classes at least 5 must be right" in verdict(summary | {"tasks": truth})[2]
+
+
+def test_without_test_samples_nothing_was_scored(config, runs):
+    summary = build_summary(config, RunTables(runs=runs), {})
+    task = summary["tasks"]["untested"]
+    assert (task["n_test"], task["linear"]) == (0, {})
+    assert task["arms"]["guided"]["test_accuracy"] == {"mean": None, "low": None, "high": None}
+    assert task["arms"]["guided"]["train_accuracy"] == pytest.approx(0.95)
+    assert task["arms"]["guided"]["validation_accuracy"] is None
+    assert summary["tasks"]["flight"]["arms"]["none"]["validation_accuracy"] == 0.5
+    assert "on untested nothing was scored: it has no test samples" in summary["verdict"][1]
+    assert "nothing to compare them on" in summary["verdict"][2]
+    assert json.loads(json.dumps(summary, allow_nan=False)) == summary
+
+
+def test_an_adopted_model_is_named_in_place_of_its_scores(config):
+    phases = {"pretrain": {"seconds": 1.0, "figures": {"model": "0123456789ab", "name": "osd"}}}
+    summary = build_summary(config, RunTables(), phases)
+    assert summary["model"] == {"id": "0123456789ab", "name": "osd"}
+    assert "taken over from the published model osd (0123456789ab)" in summary["verdict"][0]
+
+
 def test_phases_and_leaks_come_from_the_markers(summary):
     assert summary["phases"]["pretrain"] == {"seconds": 12.5, "steps": 450}
     assert summary["leaks"] == ["flight: 2 of 6 test subjects are also in train (A): m0, m1"]

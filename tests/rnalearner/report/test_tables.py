@@ -1,9 +1,11 @@
 import numpy as np
+import pandas as pd
 import pytest
 
 from rnalearner.errors import InputError
 from rnalearner.layout import RunLayout
-from rnalearner.report.inputs import read_json, read_phases, read_table, read_tables
+from rnalearner.report.classes import probabilities
+from rnalearner.report.inputs import SCHEMAS, read_json, read_phases, read_table, read_tables
 from rnalearner.report.metrics import accuracy_interval
 from rnalearner.report.tables import arm_table, linear_table, masked_table, scouts_table
 
@@ -41,6 +43,26 @@ def test_linear_arms_are_called_by_the_sign_of_their_score(linear_predictions):
     assert table["centred"].to_dict() == {"lr_l2": False, "nearest_centroid": True}
     assert table.loc["lr_l2", "brier"] == pytest.approx((0.4**2 + 0.6**2) / 2)
     assert np.isnan(table.loc["nearest_centroid", "brier"])
+
+
+def test_three_classes_are_scored_by_their_own_columns(predictions, organ_predictions):
+    both = pd.concat([predictions, organ_predictions])  # flight has no p2
+    table = arm_table(both).set_index(["task", "arm"])
+    assert table.loc["organ", "n_classes"].tolist() == [3, 3]
+    assert table.loc["flight", "n_classes"].tolist() == [2, 2, 2]
+    assert table.loc[("organ", "none"), ["accuracy", "auroc"]].tolist() == [1, 1]
+    assert table.loc[("organ", "guided"), "accuracy"] == 0.5
+    alone = arm_table(predictions)
+    pd.testing.assert_frame_equal(arm_table(both)[:3], alone)
+
+
+def test_a_third_class_is_read_back_as_figures(tmp_path, predictions, organ_predictions):
+    pd.concat([predictions, organ_predictions]).to_csv(tmp_path / "predictions.csv", index=False)
+    table = read_table(tmp_path / "predictions.csv", SCHEMAS["predictions"].split())
+    assert table["p2"].dtype == float
+    assert table["p2"].isna().sum() == len(predictions)
+    assert probabilities(table[table["task"] == "organ"]).shape == (12, 3)
+    assert probabilities(table[table["task"] == "flight"]).shape[1] == 2
 
 
 def test_masked_scores_stand_beside_both_trivial_predictors(pretrain):

@@ -1,0 +1,40 @@
+"""The key of whoever starts a gateway for the first time."""
+
+import os
+from pathlib import Path
+
+import tomli_w
+from sqlalchemy import select
+
+from jobs.remote.connection import user_file
+from rnalearner.publish import publish_file
+from service.database import Database
+from service.keys import SCOPES, create_key
+from service.tables import keys
+
+
+def ensure_key(database: Database, data: Path, url: str) -> Path | None:
+    """Where there is no key at all, make one with all scopes for the owner `local`.
+
+    Returns the file that holds it, or None: the client's own config file, unless there is one
+    already; then <data>/first-key.
+    """
+    database.migrate()
+    with database.write() as connection:
+        if connection.execute(select(keys.c.id).limit(1)).first() is not None:
+            return None
+        _, key = create_key(connection, "local", "first key", SCOPES, None)
+        # On disk before the transaction is: a key that nobody knows would be in the way of another.
+        if user_file().exists():
+            kept = data.resolve() / "first-key"
+            _write_private(kept, f"{key}\n")
+            return kept
+        _write_private(user_file(), tomli_w.dumps({"server": url, "key": key}))
+        return user_file()
+
+
+def _write_private(target: Path, text: str) -> None:
+    with publish_file(target) as temporary:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)

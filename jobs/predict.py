@@ -1,0 +1,60 @@
+"""New samples in, what the classifiers of a run say of them out."""
+
+from pathlib import Path
+
+from jobs.phase import Figures, Progress
+from rnalearner.config import RunConfig
+from rnalearner.layout import RunLayout
+
+
+def predict_inputs(config: RunConfig) -> list[Path]:
+    """The table and what belongs to it, and the marker of the fine-tuning that is asked."""
+    given = config.predict
+    marker = None if given.run is None else RunLayout(given.run).marker("finetune")
+    return [path for path in (given.table, given.sheet, given.genes, marker) if path is not None]
+
+
+def predict(config: RunConfig, layout: RunLayout, progress: Progress) -> Figures:
+    """Ask `predict.run` about `predict.table`; writes predictions in every format of the recipe."""
+    import torch
+
+    from rnalearner.counts.genes import GeneTable
+    from rnalearner.counts.read import read_counts
+    from rnalearner.counts.sheet import attach_sheet, read_sheet
+    from rnalearner.errors import GeneError, RecipeError
+    from rnalearner.finetune.answers import write_answers
+    from rnalearner.finetune.predict import answer
+
+    given = config.predict
+    if given.run is None:
+        raise RecipeError("predict.run", "is not given", "name the folder of a run that fine-tuned")
+    if given.table is None:
+        raise RecipeError("predict.table", "is not given", "name a table of counts")
+    try:
+        samples = read_counts(
+            given.table, GeneTable.from_csv(given.genes) if given.genes is not None else None
+        )
+    except GeneError as error:  # the reader knows the recipe's other table of symbols
+        raise GeneError(
+            error.where, error.what, error.remedy.replace("data.genes", "predict.genes")
+        ) from None
+    if given.sheet is not None:
+        attach_sheet(samples, read_sheet(given.sheet), given.sheet)
+    on_gpu = torch.cuda.is_available() and config.ray.use_gpu is not False
+    answers = answer(
+        RunLayout(given.run).classifiers,
+        samples,
+        given,
+        lambda done, total, note: progress("predict", done, total, note),
+        torch.device("cuda" if on_gpu else "cpu"),
+    )
+    paths = write_answers(answers, layout.predictions, given.formats)
+    called = answers.obs["rnalearner_call"]
+    return {
+        "task": answers.info["task"],
+        "arm": answers.info["arm"],
+        "samples": len(answers.obs),
+        "calls": {name: int((called == name).sum()) for name in answers.info["classes"]},
+        "abstained": int(answers.obs["rnalearner_abstained"].sum()),
+        "files": [path.relative_to(layout.root).as_posix() for path in paths],
+    }

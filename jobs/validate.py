@@ -1,0 +1,111 @@
+"""Read an upload in a process of its own: `python -m jobs.validate TABLE --out report.json`.
+
+Whatever a stranger's file does to a parser, it does it here: with limits on memory, time and files, and
+without the gateway's secrets. The answer is a `Validation`: a report, or what is wrong.
+"""
+
+import argparse
+import ctypes
+import math
+import os
+import resource
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+from rnalearner.errors import GeneError, RnalearnerError
+from rnalearner.publish import write_text
+from service.schemas.base import Fault
+from service.schemas.datasets import Validation
+
+_REPORT_BYTES = 16 * 2**20
+_PR_SET_PDEATHSIG = 1
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Write the report; the exit code is 0 whether or not the table is any good."""
+    asked = _parser().parse_args(words)
+    if asked.parent is not None:
+        _end_with(asked.parent)
+    if asked.memory_mb is not None:
+        _limit(asked.memory_mb * 2**20, math.ceil(asked.seconds))
+    answer = validate(asked.table, asked.labels, asked.genes, asked.models, asked.name or asked.table.name)
+    write_text(asked.out, answer.model_dump_json())
+
+
+def validate(
+    table: Path, sheet: Path | None, genes: Path | None, models: Path | None, name: str
+) -> Validation:
+    """The report on a table and its sheet, or the first fault; neither names a path of this machine."""
+    # Heavy: only once the limits are set, and pandas and h5py only for what may be a table.
+    from rnalearner.counts.genes import GeneTable
+    from rnalearner.counts.layouts import detect
+
+    try:
+        known = GeneTable.from_csv(genes) if genes is not None else None
+        if table.suffix != ".h5ad":
+            detect(table, known)
+        from jobs.validation_report import report_on
+
+        return Validation(valid=True, report=report_on(table, sheet, known, models), problem=None)
+    except RnalearnerError as error:
+        where, what, remedy = error.where, error.what, error.remedy
+        if isinstance(error, GeneError) and "data.genes" in remedy:
+            remedy = "name the genes by Ensembl ids, or by symbols that the gateway's gene table has"
+    except MemoryError:
+        where, what = str(table), "needs more memory than an upload may take"
+        remedy = "leave out samples, or cells, that the task does not need"
+    except Exception as error:  # a parser given hostile bytes may raise anything
+        traceback.print_exc()
+        where, what = str(table), f"cannot be read ({type(error).__name__})"
+        remedy = "write it again as CSV, TSV or h5ad"
+    texts = [
+        _without_paths(text, {table: name, sheet: f"labels of {name}"}) for text in (where, what, remedy)
+    ]
+    fault = Fault(where=texts[0], what=texts[1], remedy=texts[2])
+    return Validation(valid=False, report=None, problem=fault)
+
+
+def _without_paths(text: str, names: dict[Path | None, str]) -> str:
+    for path, name in names.items():
+        if path is not None:
+            text = text.replace(str(path), name).replace(path.name, name)
+    return text.encode(errors="replace").decode()[:600]
+
+
+def _limit(memory: int, seconds: int) -> None:
+    """Before anything large is imported, so that no byte of the upload is read without limits."""
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 5))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (_REPORT_BYTES, _REPORT_BYTES))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+    signal.alarm(seconds + 5)  # in case nobody is left to stop it
+
+
+def _end_with(parent: int) -> None:
+    """Die when the thread that asked does."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        sys.exit("whoever asked is gone")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="jobs.validate", description=__doc__)
+    parser.add_argument("table", type=Path)
+    parser.add_argument("--labels", type=Path, help="CSV of labels, a line a sample")
+    parser.add_argument("--genes", type=Path, help="table that turns symbols into Ensembl ids")
+    parser.add_argument("--models", type=Path, help="folder of published models")
+    parser.add_argument("--out", type=Path, required=True, help="JSON to write")
+    parser.add_argument("--name", help="what the owner calls the table")
+    parser.add_argument("--parent", type=int, help="process to end with")
+    parser.add_argument("--memory-mb", type=int, help="address space, at most; needs --seconds")
+    parser.add_argument("--seconds", type=float, default=120, help="CPU time, at most")
+    return parser
+
+
+if __name__ == "__main__":
+    main()

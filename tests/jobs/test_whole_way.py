@@ -1,0 +1,115 @@
+"""From count tables to a downloaded prediction: the README's five commands, over real HTTP and a real Ray."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import anndata
+import pandas as pd
+import pytest
+
+from rnalearner.config import SimulationConfig
+from rnalearner.counts.recount3 import Recount3Source
+from rnalearner.counts.simulate import simulate
+
+Cli = Callable[..., subprocess.CompletedProcess[str]]
+QUICK = ("--settings.epochs", "10", "--settings.seeds", "2", "--settings.learning_rate", "0.003")
+
+
+@dataclass(frozen=True)
+class Tables:
+    """What a user has: a labelled table and a table to be asked about."""
+
+    labelled: Path
+    sheet: Path
+    new: Path
+
+
+@pytest.fixture(scope="module")
+def simulated(tmp_path_factory: pytest.TempPathFactory) -> Tables:
+    """Two studies of the simulator, written as OSDR writes its files."""
+    folder = tmp_path_factory.mktemp("tables")
+    simulate(folder / "mirror", SimulationConfig(n_studies=6, samples_per_study=4, n_genes=300))
+    source = Recount3Source(folder / "mirror", (), ())
+    for name, study in (("labelled", "SRP900011"), ("new", "SRP900013")):
+        samples = source.read(study)
+        counts = pd.DataFrame(
+            samples.layers["counts"].round().T, index=samples.var_names, columns=samples.obs_names
+        )
+        counts.astype(int).to_csv(folder / f"{name}.csv")
+        samples.obs[["label"]].to_csv(folder / f"{name}_sheet.csv", index_label="sample")
+    return Tables(folder / "labelled.csv", folder / "labelled_sheet.csv", folder / "new.csv")
+
+
+@pytest.fixture(scope="module")
+def real(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Tables:
+    """OSD-105 with its labels, and OSD-99, as NASA gives them."""
+    samples = pd.read_csv(shared_data / "compendium" / "samples.csv", dtype=str)
+    sheet = tmp_path_factory.mktemp("sheet") / "osd105_labels.csv"
+    samples[samples["study"] == "GLDS-105"][["sample", "label", "subject"]].to_csv(sheet, index=False)
+    named = "GLDS-{}_rna_seq_Unnormalized_Counts.csv.gz"
+    return Tables(shared_data / "osd" / named.format(105), sheet, shared_data / "osd" / named.format(99))
+
+
+@pytest.fixture(scope="module")
+def server(
+    environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[subprocess.Popen[str]]:
+    """`rnalearner serve` on a machine that has nothing yet."""
+    folder = tmp_path_factory.mktemp("server")
+    words = [sys.executable, "-m", "jobs.cli", "serve", "--port", "0", "--json"]
+    process = subprocess.Popen(
+        words, cwd=folder, env=environment | {"RNALEARNER_NUM_CPUS": "2"}, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert json.loads(process.stdout.readline())["url"].startswith("http://127.0.0.1:")
+    yield process
+    process.terminate()
+    assert process.wait(60) == 0
+
+
+@pytest.mark.ray
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("which", ["simulated", "real"])
+def test_five_commands_lead_from_a_table_to_predictions(
+    cli: Cli, server: subprocess.Popen[str], tmp_path: Path, which: str, request: pytest.FixtureRequest
+):
+    tables: Tables = request.getfixturevalue(which)
+
+    def told(*words: object) -> str:
+        done = cli(*words, cwd=tmp_path, timeout=300)
+        assert done.returncode == 0, done.stderr + done.stdout
+        return done.stdout
+
+    # The first command is `rnalearner serve`; it wrote the key that these use.
+    assert "READY" in told(
+        "data", "upload", tables.labelled, "--labels", tables.sheet, "--name", f"{which}-old"
+    )
+    told("job", "submit", "finetune", "--train", f"{which}-old", "--label", which, "--watch", *QUICK)
+    told("data", "upload", tables.new, "--name", f"{which}-new")
+    told("job", "submit", "predict", "--classifier", which, "--dataset", f"{which}-new", "--out", "found")
+
+    predictions = anndata.read_h5ad(tmp_path / "found" / "predict" / "predictions.h5ad")
+    as_csv = pd.read_csv(tmp_path / "found" / "predict" / "predictions.csv", index_col=0)
+    assert predictions.n_obs == len(as_csv) > 1
+    probability = predictions.obs.filter(regex="^rnalearner_probability_")
+    assert probability.shape[1] == 2
+    assert probability.sum(axis=1).between(0.999, 1.001).all()
+    assert predictions.obs["rnalearner_abstained"].dtype == bool
+    assert (predictions.obs["rnalearner_coverage"] > 0.9).all()
+
+
+@pytest.mark.ray
+def test_a_wrong_key_ends_with_4_and_an_absent_server_with_5(
+    cli: Cli, server: subprocess.Popen[str], environment: dict[str, str], tmp_path: Path
+):
+    environment["RNALEARNER_KEY"] = "rnal_none_wrong"
+    try:
+        assert cli("data", "list", cwd=tmp_path).returncode == 4
+    finally:
+        del environment["RNALEARNER_KEY"]
+    assert cli("job", "show", "nothing-like-this", cwd=tmp_path).returncode == 3
+    assert json.loads(cli("job", "list", "--json", cwd=tmp_path).stdout)

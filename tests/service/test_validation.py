@@ -1,0 +1,173 @@
+"""The child that reads uploads: its limits, its end, and what the gateway makes of them."""
+
+import gzip
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+
+from service.schemas.datasets import Validation
+from service.settings import Settings
+from service.validation import Validator
+from tests.service.fake_cluster import FakeCluster
+from tests.service.harness import Live, Running
+from tests.service.toy_tables import SHEET, sha256, table, wait_until, when_validated
+
+
+def examine(tmp_path: Path, file: Path, **limits: Any) -> Validation:
+    settings = Settings(data=tmp_path / "data", **limits)
+    folder = tmp_path / "child"
+    folder.mkdir(exist_ok=True)
+    answer = Validator(settings, None).examine(file, "mine", None, folder)  # type: ignore[arg-type]
+    assert answer is not None
+    return answer
+
+
+def refusal(answer: Validation) -> str:
+    assert answer.problem is not None
+    assert answer.problem.where == "mine"
+    return f"{answer.problem.what}; {answer.problem.remedy}"
+
+
+def test_a_child_that_takes_too_long_is_ended(tmp_path: Path) -> None:
+    pipe = tmp_path / "table.txt"
+    os.mkfifo(pipe)  # reading it waits for ever
+    assert "could not be read within 1.5 s" in refusal(examine(tmp_path, pipe, validation_timeout_s=1.5))
+
+
+@pytest.fixture
+def bombs(tmp_path: Path) -> Path:
+    """Small files that are large once read."""
+    folder = tmp_path / "bombs"
+    folder.mkdir()
+    line = b"1" * 10**6
+    with gzip.open(folder / "line.txt", "wb", compresslevel=1) as file:
+        for _ in range(1000):
+            file.write(line)
+    with h5py.File(folder / "zeros.h5ad", "w") as file:
+        file.create_dataset("X", (60_000, 60_000), "f4", chunks=(1000, 1000), compression="gzip")
+        for name in ("obs", "var"):
+            group = file.create_group(name)
+            group.attrs["_index"] = "_index"
+            group["_index"] = np.array([b"a"])
+    return folder
+
+
+def test_a_bomb_costs_the_child_its_memory_and_the_gateway_nothing(tmp_path: Path, bombs: Path) -> None:
+    for file in sorted(bombs.iterdir()):
+        said = refusal(examine(tmp_path, file, validation_memory_mb=900))
+        assert "memory" in said, file.name
+
+
+def test_the_child_knows_none_of_the_gateways_secrets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secrets = ("RNALEARNER_DATABASE_URL", "RAY_AUTH_TOKEN", "AWS_SECRET_ACCESS_KEY")
+    for name in secrets:
+        monkeypatch.setenv(name, "canary")
+    seen = tmp_path / "seen"
+    fake = tmp_path / "python"
+    fake.write_text(f"#!/bin/sh\nenv > {seen}\nulimit -a >> {seen}\n")
+    fake.chmod(0o700)
+    monkeypatch.setattr("sys.executable", str(fake))
+    assert "made its reader fail" in refusal(examine(tmp_path, tmp_path / "table.txt"))
+    assert "PATH=" in seen.read_text()
+    assert "canary" not in seen.read_text()
+
+
+def test_what_a_dead_child_left_is_no_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = tmp_path / "python"
+    fake.write_text('#!/bin/sh\necho \'{"valid": true, "rep\' > report.json\n')
+    fake.chmod(0o700)
+    monkeypatch.setattr("sys.executable", str(fake))
+    assert "made its reader fail" in refusal(examine(tmp_path, tmp_path / "table.txt"))
+
+
+def test_a_rejected_table_says_where_what_and_what_to_do(gateway: Running) -> None:
+    body = table().replace(b"ENSMUSG", b"Gene")
+    path = f"/v1/datasets/{sha256(body)}"
+    gateway.lab.put(path, content=body, params={"name": "symbols.csv"})
+    shown = when_validated(gateway.lab, path)
+    assert (shown["state"], shown["report"]) == ("REJECTED", None)
+    assert shown["problem"]["where"] == "symbols.csv"
+    assert "Ensembl ids" in shown["problem"]["remedy"]
+    assert str(gateway.settings.data) not in str(shown)
+    # A sheet does not mend it, and a refused dataset can still be removed.
+    assert gateway.lab.put(f"{path}/labels", content=SHEET).json()["state"] == "VALIDATING"
+    assert gateway.lab.delete(path).status_code == 204
+
+
+def test_a_validation_cut_by_kill_9_is_done_after_the_restart(settings: Settings, tmp_path: Path) -> None:
+    live, body = Live(settings, FakeCluster(tmp_path / "cluster")), table()
+    path = f"/v1/datasets/{sha256(body)}"
+    try:
+        lab = live.start(crash_at="validate.begun")
+        assert lab.put(path, content=body).status_code == 201
+        assert live.died()
+        assert when_validated(live.start(), path)["state"] == "READY"
+    finally:
+        live.stop()
+
+
+@pytest.fixture
+def waiting(sqlite_url: str, tmp_path: Path) -> Iterator[Live]:
+    """A gateway whose children wait for a gene table that never comes."""
+    os.mkfifo(tmp_path / "genes.csv")
+    genes = tmp_path / "genes.csv"
+    settings = Settings(data=tmp_path / "data", database_url=sqlite_url, min_free_mb=0, genes=genes)
+    live = Live(settings, FakeCluster(tmp_path / "cluster"))
+    yield live
+    live.stop()
+
+
+def test_a_stopping_gateway_ends_its_child_and_leaves_the_question_open(waiting: Live) -> None:
+    lab, body = waiting.start(), table()
+    path = f"/v1/datasets/{sha256(body)}"
+    lab.put(path, content=body)
+    wait_until(lambda: children_of(waiting) != [])
+    children = children_of(waiting)
+    assert waiting.stop() == 0
+    wait_until(lambda: not any(map(is_alive, children)), 10)
+    waiting.settings = waiting.settings.model_copy(update={"genes": None})
+    assert when_validated(waiting.start(), path)["state"] == "READY"
+
+
+def test_a_killed_gateway_leaves_no_child(tmp_path: Path, waiting: Live) -> None:
+    lab, body = waiting.start(), table()
+    lab.put(f"/v1/datasets/{sha256(body)}", content=body)
+    wait_until(lambda: children_of(waiting) != [])
+    children = children_of(waiting)
+    waiting.kill()
+    wait_until(lambda: not any(map(is_alive, children)), 10)
+
+
+def is_alive(process: int) -> bool:
+    """A dead one may still wait for its parent to notice."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def children_of(live: Live) -> list[int]:
+    """Children of the gateway that read an upload and have set their limits."""
+    assert live.process is not None
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parent = int(stat.read_text().rpartition(")")[2].split()[1])
+            words = stat.with_name("cmdline").read_bytes()
+            limits = stat.with_name("limits").read_text()
+        except OSError:
+            continue
+        if (
+            parent == live.process.pid
+            and b"jobs.validate" in words
+            and "Max core file size        0" in limits
+        ):
+            found.append(int(stat.parent.name))
+    return found
