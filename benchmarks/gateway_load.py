@@ -21,10 +21,11 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
+from sqlalchemy import update
 
 from service.database import Database
 from service.settings import Settings
-from service.tables import datasets, events, jobs
+from service.tables import counters, datasets, events, jobs
 
 OWNER, DATASET = "bench", "0a" * 32
 STATUS = {
@@ -114,9 +115,20 @@ def fill(database: Database, n_jobs: int) -> list[str]:
             )
         )
         rows = [
-            {**common, "id": job, "created": now, "started": now, "ended": now, "n_events": 2} for job in ids
+            {
+                **common,
+                "id": job,
+                "number": number,
+                "created": now,
+                "started": now,
+                "ended": now,
+                "n_events": 2,
+            }
+            for number, job in enumerate(ids, start=1)
         ]
         connection.execute(jobs.insert(), rows)
+        for name, value in (("jobs", n_jobs), ("datasets", 1)):
+            connection.execute(update(counters).where(counters.c.name == name).values(value=value))
         ended = {"status": "SUCCEEDED", "cause": None, "error": None}
         told = ((1, "queued", {}), (2, "ended", ended))
         connection.execute(

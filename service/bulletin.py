@@ -56,8 +56,3 @@ class Bulletin:
                 self._watches[job_id].discard(watch)
                 if not self._watches[job_id]:
                     del self._watches[job_id]
-
-    async def wait(self, job_id: str, timeout_s: float) -> bool:
-        """Wait for the next news of a job; False: there was none for so long."""
-        with self.watch(job_id) as watch:
-            return await watch.wait(timeout_s)

@@ -28,7 +28,7 @@ from service.settings import Settings
 from service.submitter import JobSubmitter
 from service.tables import jobs
 
-Errand = Callable[[], None]
+Errand = Callable[[], object]
 """Talks to the cluster; may raise ClusterError, and is then asked for again."""
 _MOST_REFUSALS = 5
 """Times that a cluster which answers may refuse one submission."""
@@ -72,6 +72,8 @@ class Caretaker:
         self._memories: dict[str, _Memory] = {}
         self._leftovers: set[str] = set()
         self._watching_since = self._last_look = 0.0
+        self.has_room = False
+        """At the last look the cluster could be given one more job."""
 
     def look(self, reachable: bool) -> list[Errand]:
         """Take all news, decide, and act where the database is enough; returns what the cluster must do."""
@@ -94,9 +96,8 @@ class Caretaker:
                 errands.append(errand)
         errands += [partial(self._stop_leftover, name) for name in sorted(self._leftovers)]
         theirs = [row for row in rows if row.submitted is not None]
-        # One that is held up holds up those behind it.
-        if len(theirs) < self._settings.max_running and all(row.beat is not None for row in theirs):
-            errands.append(self._fill)
+        held_up = any(row.beat is None for row in theirs)  # and with it those behind it
+        self.has_room = len(theirs) < self._settings.max_running and not held_up
         return errands
 
     def _look_at(self, row: Row[Any], reachable: bool) -> Errand | None:
@@ -182,10 +183,12 @@ class Caretaker:
 
     # Errands.
 
-    def _fill(self) -> None:
-        """Hand over waiting jobs while there is room."""
-        while (job := claim(self._database, self._settings.max_running)) is not None:
+    def hand_over_next(self) -> bool:
+        """The first waiting job, if there is room for one more; whether there was one."""
+        job = claim(self._database, self._settings.max_running)
+        if job is not None:
             self._hand_over(job)
+        return job is not None
 
     def _hand_over(self, job: Row[Any]) -> None:
         try:

@@ -28,10 +28,10 @@ class GatewayClient:
     def __init__(
         self, server: str, key: str, *, away_s: float = _AWAY_S, transport: httpx.BaseTransport | None = None
     ) -> None:
-        """`away_s`: how long to try again where nobody answers."""
+        """`away_s`: how long to try again where nobody answers; raises InputError for what is no address."""
         self.server, self.away_s = server.rstrip("/"), away_s
         self.http = httpx.Client(
-            base_url=self.server,
+            base_url=_address(self.server),
             headers={"Authorization": f"Bearer {key}"},
             timeout=httpx.Timeout(30, read=120),
             transport=transport,
@@ -46,7 +46,7 @@ class GatewayClient:
     def get(self, path: str, **query: Any) -> Json:
         """The JSON at `path`; query values that are None are left out."""
         asked = {name: value for name, value in query.items() if value is not None}
-        return self._repeated(lambda: self.http.get(path, params=asked)).json()
+        return self._json(self._repeated(lambda: self.http.get(path, params=asked)))
 
     def pages(self, path: str, limit: int | None = None, **query: Any) -> Iterator[Json]:
         """The items of a list, page after page; `limit` of them at most."""
@@ -62,7 +62,7 @@ class GatewayClient:
     def post(self, path: str, body: Mapping[str, Any] | None = None) -> Json:
         """Ask once, however often the line breaks: every try carries the same Idempotency-Key."""
         headers = {"Idempotency-Key": uuid.uuid4().hex}
-        return self._repeated(lambda: self.http.post(path, json=body, headers=headers)).json()
+        return self._json(self._repeated(lambda: self.http.post(path, json=body, headers=headers)))
 
     def delete(self, path: str) -> None:
         self._repeated(lambda: self.http.delete(path))
@@ -72,7 +72,7 @@ class GatewayClient:
         digest, size = sha256_of(table), table.stat().st_size
         there = self._repeated(lambda: self.http.get(f"/v1/datasets/{digest}"), missing_ok=True)
         if there.status_code == 200:
-            return there.json()
+            return self._json(there)
         headers = {"Content-Length": str(size)}
 
         def send() -> httpx.Response:
@@ -83,11 +83,12 @@ class GatewayClient:
                 headers=headers,
             )
 
-        return self._repeated(send).json()
+        return self._json(self._repeated(send))
 
     def put_labels(self, dataset: str, sheet: Path) -> Json:
         content = sheet.read_bytes()
-        return self._repeated(lambda: self.http.put(f"/v1/datasets/{dataset}/labels", content=content)).json()
+        path = f"/v1/datasets/{dataset}/labels"
+        return self._json(self._repeated(lambda: self.http.put(path, content=content)))
 
     def validate(self, table: Path, labels: Path | None) -> Json:
         """What validation says of a table; nothing is stored."""
@@ -99,7 +100,7 @@ class GatewayClient:
                     files["labels"] = (labels.name, labels.read_bytes())
                 return self.http.post("/v1/datasets:validate", files=files)
 
-        return self._repeated(send).json()
+        return self._json(self._repeated(send))
 
     def events(self, job: str, after: int = 0) -> Iterator[Json]:
         """Every event of a job after number `after`, once and in order, until it has ended; reconnects."""
@@ -127,8 +128,10 @@ class GatewayClient:
                 time.sleep(0.5)
                 continue
             # A stream that closed in peace: the job has ended, or a proxy was impatient.
-            if self.get(f"/v1/jobs/{job}")["status"] in ("STOPPED", "SUCCEEDED", "FAILED"):
-                yield from self._rest(job, last)
+            page = self.get(f"/v1/jobs/{job}/events", format="json", after=last)
+            yield from page["items"]
+            last = page["after"]
+            if page["ended"]:
                 return
 
     def text(self, path: str, **query: Any) -> str:
@@ -136,6 +139,8 @@ class GatewayClient:
 
     def download(self, path: str, target: Path, sha256: str) -> None:
         """A file of a job's results, whole or not at all; raises GatewayError where bytes differ."""
+        if not path.startswith("/"):  # the key is for this gateway alone
+            raise GatewayError(path, "is a link to elsewhere", "name the right --server")
         digest = hashlib.sha256()
         with publish_file(target) as temporary:
             with self._streamed(path) as response, temporary.open("wb") as file:
@@ -145,9 +150,13 @@ class GatewayClient:
             if digest.hexdigest() != sha256:
                 raise GatewayError(target, "arrived with other bytes than were sent", "download it again")
 
-    def _rest(self, job: str, last: int) -> Iterator[Json]:
-        page = self.get(f"/v1/jobs/{job}/events", format="json", after=last)
-        yield from page["items"]
+    def _json(self, response: httpx.Response) -> Json:
+        try:
+            answer: Json = response.json()
+        except ValueError:
+            what = f"answers {response.request.url.path} with no JSON"
+            raise GatewayError(self.server, what, "name the address of a gateway as --server") from None
+        return answer
 
     @contextmanager
     def _streamed(self, path: str) -> Iterator[httpx.Response]:
@@ -165,7 +174,9 @@ class GatewayClient:
         while True:
             try:
                 response = send()
-                if response.status_code not in (502, 503, 504) or "Retry-After" not in response.headers:
+                # 409 with Retry-After: our own request of a moment ago is still being carried out.
+                busy = response.status_code in (409, 502, 503, 504) and "Retry-After" in response.headers
+                if not busy:
                     break
             except httpx.TransportError as error:
                 if time.monotonic() - begun > self.away_s:
@@ -184,18 +195,17 @@ class GatewayClient:
 
 
 def fault_of(response: httpx.Response) -> RnalearnerError:
-    """A problem of the gateway as our own error, in its own three parts where it has them."""
-    try:
+    """A problem of the gateway as our own error, in its own three parts; other answers by their status."""
+    if response.headers.get("content-type", "").startswith("application/problem+json"):
         problem = response.json()
-    except ValueError:
-        problem = {}
-    faults = problem.get("errors") or []
-    if faults:
-        where, what, remedy = (faults[0][part] for part in ("where", "what", "remedy"))
+        if problem["errors"]:
+            where, what, remedy = (problem["errors"][0][part] for part in ("where", "what", "remedy"))
+        else:  # "where: what; remedy."
+            where, _, rest = problem["detail"].removesuffix(".").partition(": ")
+            what, _, remedy = rest.partition("; ")
     else:
-        where = str(response.request.url.path)
-        what = str(problem.get("detail") or problem.get("title") or f"answered {response.status_code}")
-        what, remedy = what.rstrip("."), "see `rnalearner job --help`"
+        where, what = str(response.request.url), f"answered {response.status_code}"
+        remedy = "name the address of a gateway as --server"
     if response.status_code in (401, 403):
         return AccessError(where, what, remedy)
     kind = InputError if response.status_code < 500 else GatewayError
@@ -204,6 +214,16 @@ def fault_of(response: httpx.Response) -> RnalearnerError:
 
 def job_path(job: str, *parts: str) -> str:
     return "/".join([f"/v1/jobs/{quote(job, safe='')}", *(quote(part) for part in parts)])
+
+
+def _address(server: str) -> httpx.URL:
+    try:
+        url = httpx.URL(server)
+    except httpx.InvalidURL:
+        url = httpx.URL()
+    if url.scheme not in ("http", "https") or not url.host:
+        raise InputError(server, "is no address of a gateway", "write it as http://127.0.0.1:8440")
+    return url
 
 
 def _pieces(table: Path, size: int, on_bytes: Callable[[int, int], None]) -> Iterator[bytes]:

@@ -6,9 +6,9 @@ from pathlib import Path
 from sqlalchemy import Connection, RowMapping, bindparam, select
 
 from rnalearner.errors import RecipeError
+from service.inputs import PARAMS, Ingredients, Params, Table
 from service.models import Model, find_model
 from service.problems import ProblemError, missing
-from service.recipes import PARAMS, Ingredients, Params, Table
 from service.schemas.datasets import DatasetReport
 from service.schemas.jobs import (
     TERMINAL,
@@ -58,9 +58,7 @@ def gather(connection: Connection, settings: Settings, owner: str, params: Param
 def dataset_ids(params: Params) -> list[str]:
     """The datasets that a job derives from, each once."""
     match params:
-        case FinetuneParams():
-            named = [params.train, params.validation, params.test]
-        case TuneParams():
+        case FinetuneParams() | TuneParams():
             named = [params.train, params.validation, params.test]
         case PredictParams():
             named = [params.dataset]

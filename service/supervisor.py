@@ -84,9 +84,11 @@ class Supervisor:
         if now() - (self.health["seen"] or 0) >= self._question_s:
             self._run_errand(self._check)
         for errand in errands:
-            if self._over.is_set() or not self._reachable:
+            if self._may_act:
+                self._run_errand(errand)
+        while self._caretaker.has_room and self._may_act:
+            if not self._run_errand(self._caretaker.hand_over_next):
                 break
-            self._run_errand(errand)
         if now() - self._last_sweep > _SWEEP_S and self._lease.hold(now()):
             self._last_sweep = now()
             with self._database.write() as connection:
@@ -95,11 +97,16 @@ class Supervisor:
     def _look(self) -> list[Errand]:
         return self._caretaker.look(self._reachable) if self._lease.hold(now()) else []
 
-    def _run_errand(self, errand: Errand) -> None:
-        """Where the cluster takes long to answer, the news of running jobs does not wait for more."""
-        begun = time.monotonic()
+    @property
+    def _may_act(self) -> bool:
+        return self._reachable and not self._over.is_set() and self._lease.hold(now())
+
+    def _run_errand(self, errand: Errand) -> object:
+        """Its result, None where it failed. Where the cluster takes long to answer, the news of running
+        jobs does not wait for more than that."""
+        begun, result = time.monotonic(), None
         try:
-            errand()
+            result = errand()
         except ClusterError as error:
             _log.warning("%s", error)
             self._check()
@@ -107,6 +114,7 @@ class Supervisor:
             _log.exception("one errand failed; the others follow")
         if time.monotonic() - begun > self._pace_s:
             self._look()
+        return result
 
     # How the cluster is.
 

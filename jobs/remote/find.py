@@ -20,8 +20,9 @@ def find_job(client: "GatewayClient", word: str) -> dict[str, Any]:
 
 
 def _find(items: Iterable[dict[str, Any]], word: str, called: str, kind: str, listing: str) -> dict[str, Any]:
-    for item in items:  # newest first
-        begins = item["id"].removeprefix("job-").startswith(word.removeprefix("job-"))
-        if word == "last" or word in (item["id"], item[called]) or (len(word) >= 6 and begins):
+    begin = word.removeprefix("job-")
+    for item in items if word else ():  # newest first; an empty shell variable names nothing
+        begins = len(begin) >= 6 and item["id"].removeprefix("job-").startswith(begin)
+        if word == "last" or word in (item["id"], item[called]) or begins:
             return item
     raise InputError(word, f"is no {kind} of yours", f"see `{listing}`")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from jobs.remote.connection import AsJson, Server, connect
+from rnalearner.errors import GatewayError
 
 if TYPE_CHECKING:
     from service.client import GatewayClient
@@ -150,8 +151,9 @@ def _fetch(client: "GatewayClient", made: dict[str, Any], out: Path) -> None:
     root = out.resolve()
     for file in made["files"]:
         target = (root / file["path"]).resolve()
-        if root in target.parents:  # whoever answers, nothing is written elsewhere
-            client.download(file["link"], target, file["sha256"])
+        if root not in target.parents:  # whoever answers, nothing is written elsewhere
+            raise GatewayError(file["path"], f"would be written outside {out}", "ask who runs the gateway")
+        client.download(file["link"], target, file["sha256"])
 
 
 def _ask(job: str, verb: str, server: str | None, as_json: bool) -> None:

@@ -61,10 +61,11 @@ def with_ids(client: "GatewayClient", params: dict[str, Any]) -> dict[str, Any]:
 
 
 def _annotation(model: "type[BaseModel]", path: Sequence[str]) -> Any:
-    field = model.model_fields[path[0]]
-    if len(path) == 1:
-        return field.annotation
-    return _annotation(field.annotation, path[1:])  # type: ignore[arg-type]
+    """Type of the field; raises KeyError where there is none."""
+    found: Any = model
+    for name in path:
+        found = getattr(found, "model_fields", {})[name].annotation
+    return found
 
 
 def _value(text: str, wanted: Any) -> Any:
@@ -74,7 +75,7 @@ def _value(text: str, wanted: Any) -> Any:
         return [part for part in text.split(",") if part]
     if kinds & {int, float, bool}:
         try:
-            return json.loads(text)
+            return json.loads(text, parse_constant=str)  # NaN is no JSON: let the gateway refuse the word
         except ValueError:
             return text
     return text

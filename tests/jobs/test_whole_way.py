@@ -3,8 +3,11 @@
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import anndata
@@ -16,7 +19,7 @@ from rnalearner.counts.recount3 import Recount3Source
 from rnalearner.counts.simulate import simulate
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]
-QUICK = ("--settings.epochs", "10", "--settings.seeds", "2", "--settings.learning_rate", "0.003")
+QUICK = ("--settings.epochs", "5", "--settings.seeds", "1", "--settings.learning_rate", "0.003")
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,7 @@ def server(
     yield process
     process.terminate()
     assert process.wait(60) == 0
+    process.stdout.close()
 
 
 @pytest.mark.ray
@@ -113,3 +117,39 @@ def test_a_wrong_key_ends_with_4_and_an_absent_server_with_5(
         del environment["RNALEARNER_KEY"]
     assert cli("job", "show", "nothing-like-this", cwd=tmp_path).returncode == 3
     assert json.loads(cli("job", "list", "--json", cwd=tmp_path).stdout)
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_25_jobs_asked_for_at_once_are_all_carried_out_one_after_the_other_in_their_order(
+    cli: Cli, server: subprocess.Popen[str], simulated: Tables, environment: dict[str, str], tmp_path: Path
+):
+    cli("data", "upload", simulated.labelled, "--labels", simulated.sheet, "--name", "many", cwd=tmp_path)
+    words = (
+        "job",
+        "submit",
+        "finetune",
+        "--train",
+        "many",
+        "--settings.epochs",
+        "2",
+        "--settings.seeds",
+        "1",
+    )
+    with ThreadPoolExecutor(25) as crowd:
+        asked = [crowd.submit(cli, *words, "--json", cwd=tmp_path, timeout=120) for _ in range(25)]
+    ids = {json.loads(done.result().stdout)["id"] for done in asked}
+    assert len(ids) == 25
+
+    while True:
+        listed = json.loads(cli("job", "list", "--limit", "200", "--json", cwd=tmp_path).stdout)
+        jobs = [job for job in reversed(listed) if job["id"] in ids]  # the first one first
+        if all(job["status"] in ("SUCCEEDED", "FAILED", "STOPPED") for job in jobs):
+            break
+        time.sleep(2)
+
+    assert [job["status"] for job in jobs] == ["SUCCEEDED"] * 25
+    assert all(job["attempt"] == 1 for job in jobs)
+    # One at a time is what this gateway was told: none began before the one that came before had ended.
+    assert all(after["started"] >= before["ended"] for before, after in pairwise(jobs))

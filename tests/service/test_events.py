@@ -91,8 +91,7 @@ def test_a_job_that_runs_again_goes_on_in_the_same_stream(waiting: Running) -> N
         assert [event["kind"] for event in events] == ["cancel", "ended"]
 
 
-@pytest.mark.parametrize("cuts", [pytest.param(40), pytest.param(1000, marks=pytest.mark.slow)])
-def test_a_stream_that_is_cut_again_and_again_tells_each_event_once(waiting: Running, cuts: int) -> None:
+def test_a_stream_that_is_cut_again_and_again_tells_each_event_once(waiting: Running) -> None:
     path, job = post(waiting)
     rng = random.Random(0)
     over = threading.Event()
@@ -106,7 +105,7 @@ def test_a_stream_that_is_cut_again_and_again_tells_each_event_once(waiting: Run
     writer.start()
     seen: list[tuple[int, str]] = []
     try:
-        for _ in range(cuts):
+        for _ in range(40):
             last = {"Last-Event-ID": str(seen[-1][0])} if seen else {}
             with follow(waiting, path, last) as answer:
                 few = itertools.islice(read(answer), rng.randint(1, 5))

@@ -12,8 +12,9 @@ from rnalearner.config import FinetuneConfig, RunConfig, load_recipe
 from rnalearner.errors import InputError
 from rnalearner.layout import RunLayout
 from service.ingredients import offered_recipes
+from service.inputs import PARAMS, Ingredients, Table
 from service.models import Model
-from service.recipes import PARAMS, Ingredients, Table, job_recipe, job_words
+from service.recipes import job_recipe, job_words
 from service.schemas.datasets import DatasetReport
 from service.settings import Settings
 from tests.service.toy_jobs import OTHER, THIRD, TRAIN, report
