@@ -91,6 +91,7 @@ def _tune(params: TuneParams, arms: tuple[Any, ...]) -> TuneConfig:
         num_samples=params.num_samples,
         objective=params.objective,
         folds=params.folds,
+        epochs=(min(TuneConfig().epochs[0], params.max_epochs), params.max_epochs),
     )
 
 

@@ -65,6 +65,8 @@ class TuneParams(_Learning):
     num_samples: int = Field(16, ge=1, le=1000)
     objective: Literal["folds", "validation"] = "folds"
     folds: int = Field(3, ge=2, le=20)
+    max_epochs: int = Field(100, ge=1, le=2000)
+    """No trial trains longer; the job's time grows with it."""
 
 
 class PredictParams(Create):

@@ -99,9 +99,10 @@ def test_a_table_that_is_too_large_is_refused_in_the_gateways_words(
 ) -> None:
     path = tmp_path / "counts.csv"
     path.write_bytes(bytes(8 << 20))
-    with running(settings.model_copy(update={"max_upload_mb": 1}), fake) as gateway:
-        with connected(gateway) as client, pytest.raises(InputError, match="larger than 1 MiB"):
-            client.upload(path, "mine", lambda *_: None)
+    small = settings.model_copy(update={"max_upload_mb": 1})
+    refused = pytest.raises(InputError, match="larger than 1 MiB")
+    with running(small, fake) as gateway, connected(gateway) as client, refused:
+        client.upload(path, "mine", lambda *_: None)
 
 
 def test_labels_and_validation_go_with_their_files(client: GatewayClient, tmp_path: Path) -> None:
@@ -119,7 +120,7 @@ def test_labels_and_validation_go_with_their_files(client: GatewayClient, tmp_pa
 
 def test_a_wrong_key_is_an_access_error(gateway: Running) -> None:
     with GatewayClient(str(gateway.http.base_url), "rnal_wrong") as client:
-        with pytest.raises(AccessError, match="^API key: is unknown, expired or revoked; send"):
+        with pytest.raises(AccessError, match="API key: is unknown, expired or revoked; send"):
             client.get("/v1/me")
         with pytest.raises(AccessError):
             list(client.events(UNKNOWN))
@@ -129,9 +130,9 @@ def test_a_wrong_key_is_an_access_error(gateway: Running) -> None:
 
 def test_a_key_that_may_not_is_an_access_error(gateway: Running) -> None:
     reader = gateway.caller("lab", "read").key
-    with GatewayClient(str(gateway.http.base_url), reader) as client:
-        with pytest.raises(AccessError, match="lacks the scope write"):
-            client.post("/v1/jobs", PRETRAIN)
+    refused = pytest.raises(AccessError, match="lacks the scope write")
+    with GatewayClient(str(gateway.http.base_url), reader) as client, refused:
+        client.post("/v1/jobs", PRETRAIN)
 
 
 def test_what_does_not_exist_is_said_in_the_gateways_words(client: GatewayClient) -> None:
@@ -154,12 +155,12 @@ def test_a_gateway_that_is_away_is_given_up_after_a_while(gateway: Running) -> N
         asks: list[Callable[[], Any]] = [lambda: client.get("/v1/me"), lambda: list(client.events(UNKNOWN))]
         for ask in asks:
             begun = time.monotonic()
-            with pytest.raises(GatewayError, match="does not answer.*rnalearner serve"):
+            with pytest.raises(GatewayError, match=r"does not answer.*rnalearner serve"):
                 ask()
             assert time.monotonic() - begun >= 0.6
 
 
-@pytest.mark.parametrize("server", ["localhost:8440", "ftp://host", "http://", "http://[", ""])
+@pytest.mark.parametrize("server", ["localhost:8440", "ftp://host", "http://", "http://host:port", ""])
 def test_what_is_no_address_is_refused_at_once(server: str) -> None:
     with pytest.raises(InputError, match="is no address of a gateway"):
         GatewayClient(server, "key")

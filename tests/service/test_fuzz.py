@@ -1,8 +1,10 @@
 """Schemathesis against a live gateway: whatever is sent, what comes back is what OpenAPI promises."""
 
+import http.client
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,9 +17,9 @@ import pytest
 from service.settings import Settings
 from tests.service.fake_cluster import FakeCluster
 from tests.service.fuzz_hooks import KEPT, SPARE
-from tests.service.harness import Live
+from tests.service.harness import Live, Running
 from tests.service.toy_jobs import finetune, put_model
-from tests.service.toy_tables import SHEET, table, when_validated
+from tests.service.toy_tables import SHEET, table, wait_until, when_validated
 
 CHECKS = (
     "not_a_server_error",
@@ -114,6 +116,7 @@ class Fuzzed:
         live.fake.begin(submission.id)
         # The fuzzer puts no slash into a path's parameter.
         live.fake.finish(submission.id, figures={"report": {"auroc": 0.5}}, files={"summary.json": b"{}\n"})
+        wait_until(lambda: self.caller.get(f"/v1/jobs/{first}").json()["status"] == "SUCCEEDED")
         live.fake.behave("succeed")  # so that every stream of events has an end
         explore = {"kind": "explore", "params": {"datasets": [KEPT]}}
         pretrain = {"kind": "pretrain", "params": {"recipe": "demo"}}
@@ -206,3 +209,56 @@ def test_fifty_thousand_cases_find_no_fault(sqlite_url: str, tmp_path: Path) -> 
         while n_cases < 50_000:
             n_cases += gateway.run(tmp_path / f"fuzz-{seed}", max_examples=500, seed=seed)
             seed += 1
+
+
+JSON = b"Content-Type: application/json"
+FORM = b"Content-Type: multipart/form-data; boundary=b"
+PART = b'--b\r\nContent-Disposition: form-data; name="file"; filename='
+
+
+@pytest.mark.parametrize(
+    ("line", "header", "body"),
+    [
+        (b"GET /v1/jobs/%ff%fe", b"", b""),
+        (b"GET /v1/models/%ed%a0%80", b"", b""),
+        (b"GET /v1/jobs?label=%ed%a0%80", b"", b""),
+        (b"GET /v1/jobs?limit=" + b"9" * 5000, b"", b""),
+        (b"GET /v1/jobs", b"If-None-Match: \xff", b""),
+        (b"GET /v1/me", b"X-Request-Id: \xff<b>", b""),
+        (b"TRACE /v1/me", b"", b""),
+        (b"OPTIONS *", b"", b""),
+        (b"GET http://elsewhere/v1/me", b"", b""),
+        (b"POST /v1/jobs", JSON, b'{"kind":"\xff"}'),
+        (b"POST /v1/jobs", JSON, b'{"kind":"explore","label":"\\ud800","params":{"\\udfff":1}}'),
+        (b"POST /v1/jobs", JSON, b'{"kind":"pretrain","params":{"max_steps":' + b"9" * 5000 + b"}}"),
+        (b"POST /v1/jobs", JSON, b'{"kind":"pretrain","params":{"max_steps":1e400}}'),
+        (b"POST /v1/jobs", JSON, b'{"kind":"pretrain","params":{"max_steps":NaN}}'),
+        (b"POST /v1/jobs", JSON, b"[" * 200_000),
+        (b"POST /v1/jobs", b"Content-Type: \xff", b"{}"),
+        (b"POST /v1/jobs", JSON + b"\r\nIdempotency-Key: \xff", b"{}"),
+        (b"POST /v1/jobs", JSON, bytes(2 << 20)),
+        (b"PUT /v1/datasets/" + b"0" * 64, b"Content-Digest: sha-256=:\xff:", b"x"),
+        (b"POST /v1/datasets", FORM[:-2], b"x"),
+        (b"POST /v1/datasets", FORM + b"\xff" * 5000, b"--b\xff"),
+        (b"POST /v1/datasets", FORM, PART + b'"' + b"x" * 200_000 + b'"\r\n\r\n\r\n--b--\r\n'),
+        (b"POST /v1/datasets", FORM, PART + b'"a\r\nSet-Cookie: b"\r\n\r\n--b--\r\n'),
+    ],
+    ids=lambda part: part[:30].decode(errors="replace"),
+)
+def test_what_no_library_sends_is_answered_too(
+    sqlite_gateway: Running, line: bytes, header: bytes, body: bytes
+) -> None:
+    """And never with a fault of the gateway's own, nor with what was sent as a header."""
+    url, key = sqlite_gateway.http.base_url, sqlite_gateway.lab.key.encode()
+    head = [line + b" HTTP/1.1", b"Host: x", b"Connection: close", b"Authorization: Bearer " + key]
+    head += [b"Content-Length: %d" % len(body), *([header] if header else [])]
+    with socket.create_connection((url.host, url.port), timeout=20) as connection:
+        connection.sendall(b"\r\n".join(head) + b"\r\n\r\n" + body)
+        with connection.makefile("rb") as answer:
+            status, headers = int(answer.readline().split()[1]), http.client.parse_headers(answer)
+            told = answer.read()
+    assert status < 500, told
+    assert "Set-Cookie" not in headers
+    if status >= 400:
+        assert headers["Content-Type"] == "application/problem+json"
+        assert json.loads(told)["status"] == status

@@ -116,11 +116,12 @@ def test_own_settings_win_over_tuned_ones_and_both_over_the_defaults(
 
 
 def test_a_search_never_gets_the_test_dataset(settings: Settings) -> None:
-    params = {"train": TRAIN, "test": OTHER, "num_samples": 5, "folds": 4}
+    params = {"train": TRAIN, "test": OTHER, "num_samples": 5, "folds": 4, "max_epochs": 6}
     config = recipe(settings, "tune", params, table(TRAIN), table(OTHER), model=model())
     assert [t.study for t in config.data.tables] == ["train"]
     assert config.tasks[0].test is None
     assert (config.tune.num_samples, config.tune.folds, config.tune.arm) == (5, 4, "guided")
+    assert config.tune.epochs == (6, 6)
 
 
 def test_exploring_takes_each_dataset_as_a_study_under_its_own_name(settings: Settings) -> None:

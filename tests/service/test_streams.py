@@ -20,6 +20,13 @@ N_JOBS, WATCHERS, CUTS = 25, 2, 20
 """Jobs, streams of each, and cuts of each stream: a thousand in all."""
 
 
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """SQLite in the quick tier: each of these takes seconds."""
+    url: str = request.getfixturevalue(f"{request.param}_url")
+    return url
+
+
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
     return settings.model_copy(update={"max_running": N_JOBS})
