@@ -100,6 +100,8 @@ def _prepare(settings: Settings, database: Database, job: Row[Any], run: RunLayo
         raise HopelessError(problem.fault) from None
     except RnalearnerError as error:
         raise HopelessError(Fault(where=error.where, what=error.what, remedy=error.remedy)) from None
+    for half in run.root.glob(f".*.{run.recipe.name}"):  # of a gateway that was killed while it wrote
+        half.unlink(missing_ok=True)
     write_text(run.recipe, config.model_dump_json(indent=2) + "\n")
     fence(run, job.attempt)
     return job_words(job.kind, run.root, job.attempt, found.source)

@@ -21,9 +21,11 @@ def refuse_unstorable(value: Any) -> None:
 
 
 class Create(BaseModel):
-    """Asked for: unknown keys are refused."""
+    """Asked for: unknown keys are refused, and so are values of another type (true is no number of days)."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -44,6 +46,9 @@ def _time(seconds: Any) -> Any:
 
 Time = Annotated[datetime, BeforeValidator(_time)]
 """The database's seconds since 1970, as RFC 3339 in UTC."""
+
+LINE = r"^[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*$"
+"""One line of text, and nothing that makes a terminal or a page show something else."""
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", examples=["ab" * 32])]
 JobId = Annotated[str, Field(pattern=r"^job-[0-9a-f]{24}$", examples=["job-" + "0a" * 12])]

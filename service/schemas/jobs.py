@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from service.schemas.base import Create, Fault, JobId, Public, Sha256, Time
+from service.schemas.base import LINE, Create, Fault, JobId, Public, Sha256, Time
 
 JobKind = Literal["finetune", "tune", "predict", "explore", "pretrain", "scout"]
 JobStatus = Literal["PENDING", "RUNNING", "STOPPED", "SUCCEEDED", "FAILED"]
@@ -13,7 +13,7 @@ NEEDS_TRAIN = frozenset({"pretrain", "scout"})
 """Kinds that take a key with the scope `train`."""
 Arm = Literal["none", "vectors", "pretrained", "guided"]
 ModelId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,80}$", examples=["osd"])]
-Label = Annotated[str, Field(max_length=120, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Label = Annotated[str, Field(max_length=120, pattern=LINE)]
 Column = Annotated[str, Field(min_length=1, max_length=200)]
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from service.schemas.base import Create, Public, Time
+from service.schemas.base import LINE, Create, Public, Time
 
 Scope = Literal["read", "write", "train", "admin"]
 """read: look. write: datasets and jobs. train: pretrain and scout too. admin: keys."""
@@ -17,7 +17,7 @@ KeyId = Annotated[str, Field(pattern=r"^[0-9a-f]{20}$", examples=["0a" * 10])]
 class KeyCreate(Create):
     owner: Owner
     """Who the key acts for: keys of one owner see the same datasets and jobs."""
-    name: str = Field("", max_length=120)
+    name: str = Field("", max_length=120, pattern=LINE)
     scopes: list[Scope] = Field(["read", "write"], min_length=1)
     days: float | None = Field(None, gt=0, le=36500)
     """It expires after so long; without it, never."""

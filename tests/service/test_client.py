@@ -20,7 +20,7 @@ from service.settings import Settings
 from tests.service.fake_cluster import FakeCluster
 from tests.service.harness import Live, Running, running
 from tests.service.toy_jobs import OTHER, TRAIN, put_dataset
-from tests.service.toy_tables import SHEET, sha256, table
+from tests.service.toy_tables import SHEET, sha256, table, wait_until
 
 PRETRAIN = {"kind": "pretrain", "params": {"recipe": "demo"}}
 UNKNOWN = "job-" + "0" * 24
@@ -264,8 +264,10 @@ def test_a_stream_that_a_proxy_closed_goes_on_until_all_is_told(gateway: Running
             data = {"label": "fit", "done": number, "total": 250, "note": ""}
             gateway.fake.say(f"{job}-1", "progress", data)
         gateway.fake.finish(f"{job}-1")
-        seen = [event["seq"] for event in client.events(job)]
-        assert seen == list(range(1, 255))
+        wait_until(lambda: client.get(job_path(job))["status"] == "SUCCEEDED")
+        with connected(gateway) as patient:
+            for reader in (client, patient):
+                assert [event["seq"] for event in reader.events(job)] == list(range(1, 255))
 
 
 # Downloads

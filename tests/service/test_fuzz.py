@@ -236,7 +236,6 @@ PART = b'--b\r\nContent-Disposition: form-data; name="file"; filename='
         (b"POST /v1/jobs", JSON, b"[" * 200_000),
         (b"POST /v1/jobs", b"Content-Type: \xff", b"{}"),
         (b"POST /v1/jobs", JSON + b"\r\nIdempotency-Key: \xff", b"{}"),
-        (b"POST /v1/jobs", JSON, bytes(2 << 20)),
         (b"PUT /v1/datasets/" + b"0" * 64, b"Content-Digest: sha-256=:\xff:", b"x"),
         (b"POST /v1/datasets", FORM[:-2], b"x"),
         (b"POST /v1/datasets", FORM + b"\xff" * 5000, b"--b\xff"),
@@ -262,3 +261,14 @@ def test_what_no_library_sends_is_answered_too(
     if status >= 400:
         assert headers["Content-Type"] == "application/problem+json"
         assert json.loads(told)["status"] == status
+
+
+def test_what_the_fuzzer_found_stays_mended(sqlite_gateway: Running) -> None:
+    lab = sqlite_gateway.lab
+    for path, methods in (("/v1/jobs", "GET, POST"), ("/v1/datasets/" + KEPT, "GET, PUT, DELETE")):
+        answer = lab.request("OPTIONS", path)
+        assert (answer.status_code, answer.headers["Allow"]) == (405, methods)
+    answer = lab.get(f"/v1/jobs/job-{'0' * 24}:cancel")
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "POST")
+    for wrong in ({"days": True}, {"days": "1"}, {"name": "\x1b[2J"}, {"name": "\u202e"}):
+        assert lab.post("/v1/keys", json={"owner": "lab"} | wrong).status_code == 422

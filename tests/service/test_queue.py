@@ -4,11 +4,15 @@ import json
 from collections.abc import Iterator
 
 import pytest
+from sqlalchemy import update
 
 from rnalearner.config import RunConfig
+from rnalearner.errors import ClusterError
 from rnalearner.layout import RunLayout
+from service import queue
 from service.database import Database
 from service.settings import Settings
+from service.tables import jobs
 from tests.service.fake_cluster import FakeCluster
 from tests.service.house import House
 
@@ -73,10 +77,6 @@ def test_a_submission_that_was_never_recorded_is_repeated_and_absorbed(house: Ho
     """As after a kill between the two: the row is claimed, the cluster may or may not have the job."""
     first, second = house.submit(2)
     with house.database.write() as connection:
-        from sqlalchemy import update
-
-        from service.tables import jobs
-
         connection.execute(update(jobs).where(jobs.c.id.in_((first, second))).values(submitted=1.0))
     house.fake.submit(f"{first}-1", ["export"], house.settings.jobs / first)
     with house.supervised():
@@ -88,13 +88,19 @@ def test_a_submission_that_was_never_recorded_is_repeated_and_absorbed(house: Ho
     assert house.kinds(first) == house.kinds(second) == ["queued", "submitted"]
 
 
+def test_the_half_recipe_of_a_gateway_that_was_killed_while_it_wrote_goes(house: House) -> None:
+    (name,) = house.submit()
+    run = RunLayout(house.settings.jobs / name)
+    run.root.mkdir(parents=True)
+    run.root.joinpath(".7c0beec955c44f58b8e2001618f85614.recipe.json").write_text("{")
+    with house.supervised():
+        house.fake.wait_for(f"{name}-1")
+    assert sorted(path.name for path in run.root.iterdir()) == ["attempts", "recipe.json"]
+
+
 def test_what_a_job_builds_on_is_looked_up_again_and_its_absence_is_the_users(house: House) -> None:
     first, second = house.submit(2)
     with house.database.write() as connection:
-        from sqlalchemy import update
-
-        from service.tables import jobs
-
         gone = {"recipe": "withdrawn", "max_steps": None, "licence": "unknown"}
         connection.execute(update(jobs).where(jobs.c.id == first).values(params=gone))
     with house.supervised():
@@ -107,8 +113,6 @@ def test_what_a_job_builds_on_is_looked_up_again_and_its_absence_is_the_users(ho
 def test_a_submission_that_the_cluster_refuses_again_and_again_does_not_block_the_queue(house: House) -> None:
     class Refuses(FakeCluster):
         def submit(self, submission_id: str, *rest: object, **named: object) -> None:
-            from rnalearner.errors import ClusterError
-
             if submission_id.startswith(names[0]):
                 raise ClusterError("Ray", "answered 500", "see the logs of its head")
             super().submit(submission_id, *rest, **named)  # type: ignore[arg-type]
@@ -124,8 +128,6 @@ def test_a_submission_that_the_cluster_refuses_again_and_again_does_not_block_th
 def test_a_full_disk_holds_the_queue_up_and_fails_nobody(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from service import queue
-
     full = True
 
     def write(path: object, text: str) -> None:
