@@ -68,7 +68,7 @@ def test_the_child_knows_none_of_the_gateways_secrets(
 ) -> None:
     secrets = ("RNALEARNER_DATABASE_URL", "RAY_AUTH_TOKEN", "AWS_SECRET_ACCESS_KEY")
     for name in secrets:
-        monkeypatch.setenv(name, "canary")
+        monkeypatch.setenv(name, "sqlite:////canary")
     seen = tmp_path / "seen"
     fake = tmp_path / "python"
     fake.write_text(f"#!/bin/sh\nenv > {seen}\nulimit -a >> {seen}\n")
