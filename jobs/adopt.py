@@ -82,6 +82,14 @@ def checked_model(model: PublishedModel) -> tuple[dict[str, Any], tuple[str, ...
     return card, genes.ids
 
 
+def corpus_of_model(config: RunConfig) -> list[str]:
+    """The studies that the run's published model learned from, if it starts from one."""
+    if config.model.path is None:
+        return []
+    corpus = read_card(PublishedModel(config.model.path)).get("corpus") or {}
+    return [str(study) for study in corpus.get("studies", [])]
+
+
 def adopt_checkpoint(config: RunConfig, layout: RunLayout) -> dict[str, Any]:
     """In place of Phase I; returns the card's figures. Raises CheckpointError for a damaged model."""
     model = PublishedModel(_path(config))

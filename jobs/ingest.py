@@ -1,5 +1,6 @@
 """Count tables to shards."""
 
+from jobs.adopt import corpus_of_model
 from jobs.phase import Figures, Progress
 from rnalearner.config import RunConfig
 from rnalearner.layout import RunLayout
@@ -19,7 +20,8 @@ def ingest(config: RunConfig, layout: RunLayout, progress: Progress) -> Figures:
     )
     write_json(layout.ingest_report, {"studies": studies})
     # Phase III asks for labels; a fault in them is told now, not after hours of training.
-    _, leaks = checked_tasks(ShardStore.open(layout.shards), config.tasks, config.data.allow_leak)
+    store, learned_from = ShardStore.open(layout.shards), corpus_of_model(config)
+    _, leaks = checked_tasks(store, config.tasks, config.data.allow_leak, learned_from)
     return {
         "studies": len(studies),
         "samples": sum(study["n_kept"] for study in studies),

@@ -22,12 +22,16 @@ READ_ROWS = 256
 
 
 def checked_tasks(
-    store: ShardStore, configs: Sequence[TaskConfig], allow_leak: bool
+    store: ShardStore, configs: Sequence[TaskConfig], allow_leak: bool, learned_from: Sequence[str] = ()
 ) -> tuple[list[FewShotTask], list[str]]:
-    """All tasks and what leaks in them; raises LabelError, and LeakError unless that is allowed."""
+    """All tasks and what leaks in them; raises LabelError, and LeakError unless that is allowed.
+
+    `learned_from`: the studies of the corpus of a published model that the run starts from.
+    """
     tasks = [fewshot_task(store, config) for config in configs]
     leaks = [leak for task in tasks for leak in find_leaks(store, task)]
     leaks += find_corpus_duplicates(store, tasks)
+    leaks += find_learned(configs, learned_from)
     if leaks and not allow_leak:
         raise LeakError("tasks", leaks[0], "use other sets, or set data.allow_leak and report it")
     return tasks, leaks
@@ -59,6 +63,21 @@ def find_leaks(store: ShardStore, task: FewShotTask) -> list[str]:
                 f"{dataset.samples[j]} correlate at {correlation_tn[i, j]:.5f}"
             )
     return leaks
+
+
+def find_learned(configs: Iterable[TaskConfig], learned_from: Iterable[str]) -> list[str]:
+    """Tests whose study, by its name, a published model learned from: a sentence a task."""
+    known = {_accession(study) for study in learned_from}
+    return [
+        f"{config.name}: the published model learned from the test's study, {config.test}"
+        for config in configs
+        if config.test is not None and _accession(config.test) in known
+    ]
+
+
+def _accession(study: str) -> str:
+    """NASA's accessions were renamed from GLDS to OSD; their files were not."""
+    return study.replace("GLDS-", "OSD-")
 
 
 def find_corpus_duplicates(store: ShardStore, tasks: Iterable[FewShotTask]) -> list[str]:

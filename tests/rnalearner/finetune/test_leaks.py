@@ -2,7 +2,7 @@ import pytest
 
 from rnalearner.errors import LeakError
 from rnalearner.finetune.fewshot import fewshot_task
-from rnalearner.finetune.leaks import checked_tasks, find_corpus_duplicates, find_leaks
+from rnalearner.finetune.leaks import checked_tasks, find_corpus_duplicates, find_leaks, find_learned
 from tests.toy_tasks import STUDIES, TASK
 
 
@@ -75,3 +75,16 @@ def test_without_a_validation_the_training_samples_still_count(make_store):
     store = make_store(STUDIES, same={("C", 2): ("A", 1)})
     (leak,) = find_leaks(store, fewshot_task(store, TASK.model_copy(update={"validation": None})))
     assert leak.startswith("flight: test sample C-2 and train sample A-1 correlate at ")
+
+
+def test_a_test_study_that_a_published_model_learned_from_is_refused(make_store):
+    store = make_store(STUDIES)
+    with pytest.raises(LeakError, match=r"the published model learned from the test's study, C"):
+        checked_tasks(store, [TASK], allow_leak=False, learned_from=["other", "C"])
+    assert checked_tasks(store, [TASK], allow_leak=False, learned_from=["A", "other"])[1] == []
+
+
+def test_nasas_two_names_of_a_study_are_one():
+    task = TASK.model_copy(update={"test": "OSD-99"})
+    assert len(find_learned([task], ["GLDS-99", "GLDS-9"])) == 1
+    assert find_learned([TASK.model_copy(update={"test": None})], ["C"]) == []
