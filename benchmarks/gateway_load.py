@@ -23,9 +23,9 @@ from typing import Any
 from fastapi import FastAPI
 from sqlalchemy import update
 
-from service.database import Database
 from service.settings import Settings
-from service.tables import counters, datasets, events, jobs
+from service.store.database import Database
+from service.store.tables import counters, datasets, events, jobs
 
 OWNER, DATASET = "bench", "0a" * 32
 STATUS = {

@@ -14,8 +14,8 @@ import typer
 from rnalearner.errors import GatewayError, InputError, OpenClusterError
 
 if TYPE_CHECKING:
-    from service.database import Database
     from service.settings import Settings
+    from service.store.database import Database
     from service.submitter import JobSubmitter
 
 _Data = Annotated[Path | None, typer.Option(help="Folder of all its data; by default ./gateway.")]
@@ -158,8 +158,8 @@ def create(
     """Make a key and print it: this is the only time that it is shown."""
     from pydantic import ValidationError
 
-    from service.keys import create_key
     from service.schemas.keys import KeyCreate, KeyCreated
+    from service.web.keys import create_key
 
     given = {"owner": owner, "name": name, "days": days, **({"scopes": scope} if scope else {})}
     try:
@@ -176,8 +176,8 @@ def create(
 @keys.command("list", epilog="Example: rnalearner key list --json")
 def show(data: _Data = None, database_url: _Url = None, as_json: _Json = False) -> None:
     """The newest 200 keys, never the secrets."""
-    from service.keys import list_keys
     from service.schemas.keys import KeyList, KeyPublic
+    from service.web.keys import list_keys
 
     with _database(data, database_url) as database, database.read() as connection:
         rows = [KeyPublic.model_validate(dict(row)) for row in list_keys(connection)]
@@ -196,7 +196,7 @@ def revoke(
     database_url: _Url = None,
 ) -> None:
     """Revoke a key: a running gateway refuses it within seconds."""
-    from service.keys import revoke_key
+    from service.web.keys import revoke_key
 
     with _database(data, database_url) as database, database.write() as connection:
         found = revoke_key(connection, key_id)
@@ -207,7 +207,7 @@ def revoke(
 @contextmanager
 def _database(data: Path | None, url: str | None) -> "Iterator[Database]":
     """The gateway's database; a mistyped folder is an error, not a new one."""
-    from service.database import Database
+    from service.store.database import Database
 
     settings = _settings(data=data, database_url=url)
     if settings.database_url is None and not (settings.data / "gateway.db").exists():

@@ -21,7 +21,7 @@ from rnalearner.config.section import Section
 from rnalearner.errors import ClusterError, RecipeError
 from rnalearner.layout import RunLayout
 from rnalearner.publish import write_text
-from service.attempt import read_beat, read_lines
+from service.jobs.attempt import read_beat, read_lines
 from service.submitter import JobSubmitter
 
 POLL_S = 0.5

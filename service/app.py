@@ -10,18 +10,18 @@ from prometheus_client import CollectorRegistry
 
 import rnalearner
 from service import problems
-from service.access import Access
-from service.bulletin import Bulletin
-from service.database import Database
-from service.figures import Figures
+from service.datasets.validation import Validator
 from service.gateway import Gateway
-from service.keys import KeyRing
+from service.jobs.bulletin import Bulletin
+from service.jobs.supervisor import Supervisor
 from service.routes import cluster, datasets, events, health, jobs, keys, models, results
 from service.schemas.base import Problem
 from service.settings import Settings
+from service.store.database import Database
 from service.submitter import JobSubmitter
-from service.supervisor import Supervisor
-from service.validation import Validator
+from service.web.access import Access
+from service.web.figures import Figures
+from service.web.keys import KeyRing
 
 _ALWAYS = problems.problems(413, 422, 500)
 _WITH_KEY = _ALWAYS | problems.problems(400, 401, 403, 503, 507)

@@ -3,16 +3,16 @@
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from service.database import Database
-from service.keys import KeyRing
-from service.places import Places
+from service.jobs.places import Places
 from service.settings import Settings
+from service.store.database import Database
 from service.submitter import JobSubmitter
+from service.web.keys import KeyRing
 
 if TYPE_CHECKING:
-    from service.bulletin import Bulletin
-    from service.supervisor import Supervisor
-    from service.validation import Validator
+    from service.datasets.validation import Validator
+    from service.jobs.bulletin import Bulletin
+    from service.jobs.supervisor import Supervisor
 
 
 @dataclass(frozen=True)

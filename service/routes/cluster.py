@@ -3,9 +3,9 @@
 from fastapi import APIRouter
 from starlette.concurrency import run_in_threadpool
 
-from service.deps import GatewayDep, Reader
 from service.problems import problems
 from service.schemas.cluster import ClusterPublic, Node
+from service.web.deps import GatewayDep, Reader
 
 router = APIRouter(prefix="/v1", tags=["cluster"])
 

@@ -12,17 +12,17 @@ from fastapi.concurrency import contextmanager_in_threadpool
 from sqlalchemy import Connection, RowMapping
 from starlette.concurrency import run_in_threadpool
 
-from service import datasets
 from service.crash import reached
-from service.cursors import Cursor, Limit, link, place
-from service.deletion import delete_dataset
-from service.deps import GatewayDep, Reader, Writer
-from service.etags import NOT_MODIFIED, IfNoneMatch, tagged
-from service.multipart import Form
+from service.datasets import rows as datasets
+from service.datasets.deletion import delete_dataset
+from service.datasets.multipart import Form
+from service.datasets.uploads import LABELS_MB, receive, refuse_declared, scratch
 from service.problems import ProblemError, problems
 from service.schemas.base import Sha256
 from service.schemas.datasets import DatasetPage, DatasetPublic, DatasetState, Validation
-from service.uploads import LABELS_MB, receive, refuse_declared, scratch
+from service.web.cursors import Cursor, Limit, link, place
+from service.web.deps import GatewayDep, Reader, Writer
+from service.web.etags import NOT_MODIFIED, IfNoneMatch, tagged
 
 router = APIRouter(prefix="/v1", tags=["datasets"])
 

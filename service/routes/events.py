@@ -8,16 +8,16 @@ from fastapi.sse import EventSourceResponse
 from sqlalchemy import select
 from starlette.concurrency import run_in_threadpool
 
-from service import jobs
-from service.cursors import Limit
-from service.deps import GatewayDep, Reader
-from service.etags import NOT_MODIFIED, IfNoneMatch, tagged
 from service.gateway import Gateway
+from service.jobs import rows as jobs
 from service.problems import problems
 from service.routes.jobs import JobPath
 from service.schemas.jobs import EventPage, JobMetrics, MetricPoint
-from service.stream import piece, stream
-from service.tables import events
+from service.store.tables import events
+from service.web.cursors import Limit
+from service.web.deps import GatewayDep, Reader
+from service.web.etags import NOT_MODIFIED, IfNoneMatch, tagged
+from service.web.stream import piece, stream
 
 router = APIRouter(prefix="/v1", tags=["jobs"])
 

@@ -7,10 +7,10 @@ from fastapi.responses import Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.concurrency import run_in_threadpool
 
-from service.deps import GatewayDep
-from service.health import faults
 from service.problems import ProblemError, problems
 from service.schemas.base import Health
+from service.web.deps import GatewayDep
+from service.web.health import faults
 
 router = APIRouter(tags=["health"])
 _TEXT: dict[int | str, dict[str, Any]] = {

@@ -9,17 +9,17 @@ from sqlalchemy import Connection, RowMapping
 from starlette.concurrency import run_in_threadpool
 from starlette.convertors import StringConvertor, register_url_convertor
 
-from service import jobs
 from service.crash import reached
-from service.cursors import Cursor, Limit, link, place
-from service.database import now
-from service.deps import Caller, GatewayDep, Reader, Writer
-from service.etags import NOT_MODIFIED, IfNoneMatch, tagged
 from service.gateway import Gateway
-from service.idempotency import IdempotencyKey, Reply, once
+from service.jobs import rows as jobs
 from service.problems import ProblemError, problems
 from service.schemas.base import JobId
 from service.schemas.jobs import NEEDS_TRAIN, JobCreate, JobKind, JobPage, JobPublic, JobStatus, Label
+from service.store.database import now
+from service.store.idempotency import IdempotencyKey, Reply, once
+from service.web.cursors import Cursor, Limit, link, place
+from service.web.deps import Caller, GatewayDep, Reader, Writer
+from service.web.etags import NOT_MODIFIED, IfNoneMatch, tagged
 
 router = APIRouter(prefix="/v1", tags=["jobs"])
 

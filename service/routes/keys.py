@@ -5,10 +5,10 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Response
 from starlette.concurrency import run_in_threadpool
 
-from service.deps import Admin, GatewayDep, Reader
-from service.keys import create_key, list_keys, revoke_key
 from service.problems import ProblemError, missing, problems
 from service.schemas.keys import KeyCreate, KeyCreated, KeyId, KeyList, KeyPublic, Me
+from service.web.deps import Admin, GatewayDep, Reader
+from service.web.keys import create_key, list_keys, revoke_key
 
 router = APIRouter(prefix="/v1", tags=["keys"])
 

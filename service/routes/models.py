@@ -5,12 +5,12 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 from starlette.concurrency import run_in_threadpool
 
-from service.deps import GatewayDep, Reader
 from service.gateway import Gateway
-from service.models import find_model, list_models
 from service.problems import missing, problems
+from service.recipes.models import find_model, list_models
 from service.schemas.jobs import ModelId
 from service.schemas.models import ModelList, ModelPublic
+from service.web.deps import GatewayDep, Reader
 
 router = APIRouter(prefix="/v1", tags=["models"])
 

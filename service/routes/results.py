@@ -7,14 +7,14 @@ from fastapi.responses import FileResponse, Response, StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from rnalearner.layout import RunLayout
-from service import jobs
-from service.delivery import log_pieces, media_type, result_file, results
-from service.deps import GatewayDep, Reader
-from service.etags import NOT_MODIFIED, IfNoneMatch, matches
 from service.gateway import Gateway
+from service.jobs import rows as jobs
 from service.problems import ProblemError, problems
 from service.routes.jobs import JobPath
 from service.schemas.jobs import JobResults, ResultFile
+from service.web.delivery import log_pieces, media_type, result_file, results
+from service.web.deps import GatewayDep, Reader
+from service.web.etags import NOT_MODIFIED, IfNoneMatch, matches
 
 router = APIRouter(prefix="/v1", tags=["results"])
 

@@ -27,8 +27,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from service.database import Database
 from service.settings import Settings
+from service.store.database import Database
 from tests.service.fake_cluster import FakeCluster
 from tests.service.harness import Live, Running, running
 

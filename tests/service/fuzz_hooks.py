@@ -6,7 +6,7 @@ from typing import Any
 import schemathesis
 from schemathesis.core.failures import AcceptedNegativeData
 
-from service.datasets import is_name
+from service.datasets.rows import is_name
 from tests.service.toy_tables import sha256, table
 
 KEPT, SPARE = sha256(table(1)), sha256(table(2))

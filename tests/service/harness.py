@@ -17,9 +17,9 @@ import uvicorn
 from fastapi import FastAPI
 
 from service.app import create_app
-from service.database import Database
-from service.keys import SCOPES, create_key
 from service.settings import Settings
+from service.store.database import Database
+from service.web.keys import SCOPES, create_key
 from tests.service.fake_cluster import FakeCluster
 
 

@@ -8,15 +8,15 @@ from typing import Any
 
 from sqlalchemy import Row, select
 
-from service import jobs
-from service.bulletin import Bulletin
-from service.database import Database, now
-from service.reconcile import Limits
+from service.jobs import rows as jobs
+from service.jobs.bulletin import Bulletin
+from service.jobs.reconcile import Limits
+from service.jobs.supervisor import Supervisor
 from service.schemas.jobs import TERMINAL, PretrainJob, PretrainParams
 from service.settings import Settings
-from service.supervisor import Supervisor
-from service.tables import events
-from service.tables import jobs as table
+from service.store.database import Database, now
+from service.store.tables import events
+from service.store.tables import jobs as table
 from tests.service.fake_cluster import FakeCluster
 
 PACE_S = 0.02

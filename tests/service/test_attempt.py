@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from rnalearner.layout import RunLayout
-from service.attempt import read_beat, read_lines, read_manifest
+from service.jobs.attempt import read_beat, read_lines, read_manifest
 
 
 @pytest.fixture

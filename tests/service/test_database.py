@@ -14,8 +14,8 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, func, insert, select, text, update
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
-from service.database import Database, next_number
-from service.tables import leases, metadata
+from service.store.database import Database, next_number
+from service.store.tables import leases, metadata
 
 pytestmark = pytest.mark.timeout(60)
 

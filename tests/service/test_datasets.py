@@ -11,9 +11,9 @@ import httpx
 import pytest
 from sqlalchemy import insert
 
-from service.database import now
 from service.settings import Settings
-from service.tables import job_datasets, job_sources, jobs
+from service.store.database import now
+from service.store.tables import job_datasets, job_sources, jobs
 from tests.service.fake_cluster import FakeCluster
 from tests.service.harness import Caller, Live, Running, running
 from tests.service.toy_tables import SHEET, sha256, table, wait_until, when_validated

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from service.attempt import Line
-from service.estimate import PHASES, advance
+from service.jobs.attempt import Line
+from service.jobs.estimate import PHASES, advance
 
 
 def told(kind: str, *lines: tuple[float, str, dict[str, Any]]) -> dict[str, Any]:

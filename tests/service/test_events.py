@@ -12,10 +12,10 @@ from typing import Any
 import httpx
 import pytest
 
-from service import stream
-from service.bulletin import Bulletin
-from service.history import Entry, record
+from service.jobs.bulletin import Bulletin
+from service.jobs.history import Entry, record
 from service.settings import Settings
+from service.web import stream
 from tests.service.fake_cluster import FakeCluster
 from tests.service.harness import Running
 from tests.service.toy_jobs import away, finetune

@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import func, select
 
-from service.database import now
-from service.idempotency import KEPT_S, sweep
 from service.settings import Settings
-from service.tables import events, idempotency, jobs
+from service.store.database import now
+from service.store.idempotency import KEPT_S, sweep
+from service.store.tables import events, idempotency, jobs
 from tests.service.fake_cluster import FakeCluster
 from tests.service.harness import Running
 from tests.service.toy_jobs import away, finetune

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from service.jobs import submit
+from service.jobs.rows import submit
 from service.schemas.jobs import FinetuneJob
 from service.settings import Settings
-from service.tables import job_datasets, job_sources, jobs
+from service.store.tables import job_datasets, job_sources, jobs
 from tests.service.fake_cluster import FakeCluster
 from tests.service.harness import Running
 from tests.service.toy_jobs import OTHER, THIRD, TRAIN, away, finetune, put_dataset, put_model, report

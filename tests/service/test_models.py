@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import update
 
 from service.settings import Settings
-from service.tables import jobs
+from service.store.tables import jobs
 from tests.service.fake_cluster import FakeCluster
 from tests.service.harness import Running
 from tests.service.toy_jobs import away, finetune, put_model

@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import text
 
 from rnalearner.errors import ClusterError, InputError, OpenClusterError, RnalearnerError
-from service.access import MAX_BODY
 from service.problems import ProblemError, as_problem
 from service.schemas.base import refuse_unstorable
+from service.web.access import MAX_BODY
 from tests.service.harness import Running
 
 JSON = {"Content-Type": "application/json"}

@@ -9,10 +9,10 @@ from sqlalchemy import update
 from rnalearner.config import RunConfig
 from rnalearner.errors import ClusterError
 from rnalearner.layout import RunLayout
-from service import queue
-from service.database import Database
+from service.jobs import queue
 from service.settings import Settings
-from service.tables import jobs
+from service.store.database import Database
+from service.store.tables import jobs
 from tests.service.fake_cluster import FakeCluster
 from tests.service.house import House
 

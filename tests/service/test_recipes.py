@@ -11,10 +11,10 @@ import pytest
 from rnalearner.config import FinetuneConfig, RunConfig, load_recipe
 from rnalearner.errors import InputError
 from rnalearner.layout import RunLayout
-from service.ingredients import offered_recipes
-from service.inputs import PARAMS, Ingredients, Table
-from service.models import Model
-from service.recipes import job_recipe, job_words
+from service.recipes.ingredients import offered_recipes
+from service.recipes.inputs import PARAMS, Ingredients, Table
+from service.recipes.models import Model
+from service.recipes.recipe import job_recipe, job_words
 from service.schemas.datasets import DatasetReport
 from service.settings import Settings
 from tests.service.toy_jobs import OTHER, THIRD, TRAIN, report

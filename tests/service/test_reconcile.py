@@ -6,8 +6,8 @@ from itertools import product
 
 import pytest
 
-from service.attempt import Manifest
-from service.reconcile import OVER, Action, Decision, Hint, Job, Limits, Signs, decide, needs_hint
+from service.jobs.attempt import Manifest
+from service.jobs.reconcile import OVER, Action, Decision, Hint, Job, Limits, Signs, decide, needs_hint
 from service.schemas.base import Fault
 
 LIMITS = Limits(heartbeat_timeout_s=60, start_timeout_s=300, max_attempts=2, forced_stop_s=10)

@@ -10,7 +10,7 @@ from sqlalchemy import update
 
 from rnalearner.layout import RunLayout
 from service.settings import Settings
-from service.tables import jobs
+from service.store.tables import jobs
 from tests.service.fake_cluster import FakeCluster
 from tests.service.harness import Running, running
 from tests.service.toy_jobs import finetune, put_dataset

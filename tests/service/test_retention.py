@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 from sqlalchemy import insert, select, update
 
-from service import datasets as rows
-from service.database import Database
-from service.deletion import delete_dataset
-from service.keys import create_key
+from service.datasets import rows
+from service.datasets.deletion import delete_dataset
+from service.datasets.retention import sweep, sweep_files
+from service.datasets.uploads import Incoming, dataset_folder, scratch, table_of
 from service.problems import ProblemError
-from service.retention import sweep, sweep_files
 from service.settings import Settings
-from service.tables import datasets, events, idempotency, job_datasets, jobs
-from service.uploads import Incoming, dataset_folder, scratch, table_of
+from service.store.database import Database
+from service.store.tables import datasets, events, idempotency, job_datasets, jobs
+from service.web.keys import create_key
 from tests.service.toy_tables import table
 
 DAY = 86_400.0

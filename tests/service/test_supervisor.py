@@ -10,12 +10,12 @@ import pytest
 from sqlalchemy import update
 
 from rnalearner.layout import AttemptLayout, RunLayout
-from service.database import Database
-from service.lease import Lease
-from service.reconcile import Limits
+from service.jobs.lease import Lease
+from service.jobs.reconcile import Limits
 from service.settings import Settings
+from service.store.database import Database
+from service.store.tables import jobs
 from service.submitter import RayStatus
-from service.tables import jobs
 from tests.service.fake_cluster import FakeCluster
 from tests.service.house import House
 

@@ -10,9 +10,9 @@ import h5py
 import numpy as np
 import pytest
 
+from service.datasets.validation import Validator
 from service.schemas.datasets import Validation
 from service.settings import Settings
-from service.validation import Validator
 from tests.service.fake_cluster import FakeCluster
 from tests.service.harness import Live, Running
 from tests.service.toy_tables import SHEET, sha256, table, wait_until, when_validated

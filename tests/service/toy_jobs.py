@@ -9,12 +9,12 @@ from typing import Any
 from sqlalchemy import insert
 
 from rnalearner.layout import PublishedModel
-from service.database import Database, next_number
-from service.datasets import labels_name
+from service.datasets.rows import labels_name
+from service.datasets.uploads import dataset_folder
 from service.schemas.datasets import DatasetReport, SheetColumn
 from service.settings import Settings
-from service.tables import datasets
-from service.uploads import dataset_folder
+from service.store.database import Database, next_number
+from service.store.tables import datasets
 from tests.service.fake_cluster import FakeCluster
 from tests.service.harness import Running, running
 

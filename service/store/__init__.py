@@ -1,0 +1,1 @@
+"""What is kept: the database, its tables, replies that are given twice."""

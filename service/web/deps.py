@@ -1,0 +1,54 @@
+"""What a route asks for in its signature: the gateway, and who calls."""
+
+from typing import Annotated
+
+from fastapi import Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from starlette.concurrency import run_in_threadpool
+
+from service.gateway import Gateway
+from service.problems import ProblemError
+from service.web.keys import Caller
+
+__all__ = ["Admin", "Caller", "GatewayDep", "Reader", "Trainer", "Writer"]
+
+_bearer = HTTPBearer(
+    scheme_name="key", bearerFormat="rnal_<id>_<secret>", description="An API key.", auto_error=False
+)
+
+
+async def _gateway(request: Request) -> Gateway:  # async: FastAPI would call others in a thread
+    gateway: Gateway = request.app.state.gateway
+    return gateway
+
+
+GatewayDep = Annotated[Gateway, Depends(_gateway)]
+
+
+class _Needs:
+    """The caller, if the key is good (else 401) and has the scope (else 403)."""
+
+    def __init__(self, scope: str) -> None:
+        self.scope = scope
+
+    async def __call__(
+        self, request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+    ) -> Caller:
+        ring = request.app.state.gateway.keys
+        key = "" if credentials is None else credentials.credentials
+        caller: Caller | None = ring.remembered(key) or await run_in_threadpool(ring.look_up, key)
+        if caller is None:
+            what = "is missing" if credentials is None else "is unknown, expired or revoked"
+            challenge = {"WWW-Authenticate": 'Bearer realm="rnalearner"'}
+            remedy = "send `Authorization: Bearer rnal_...`"
+            raise ProblemError(401, "unauthorised", "API key", what, remedy, headers=challenge)
+        if self.scope not in caller.scopes:
+            what, remedy = f"lacks the scope {self.scope}", "ask the operator for a key that has it"
+            raise ProblemError(403, "forbidden", "API key", what, remedy)
+        return caller
+
+
+Reader = Annotated[Caller, Depends(_Needs("read"))]
+Writer = Annotated[Caller, Depends(_Needs("write"))]
+Trainer = Annotated[Caller, Depends(_Needs("train"))]
+Admin = Annotated[Caller, Depends(_Needs("admin"))]
