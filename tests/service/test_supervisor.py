@@ -460,7 +460,7 @@ def test_a_slow_cluster_does_not_keep_the_news_of_running_jobs_waiting(house: Ho
 def test_a_job_that_cannot_be_looked_at_keeps_no_other_from_its_end(
     patient: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from service import caretaker
+    from service.jobs import caretaker
 
     def poisoned(database: Database, run: RunLayout, job: object) -> object:
         if run.root.name == bad:
