@@ -9,8 +9,8 @@ from sqlalchemy import select
 from jobs.remote.connection import user_file
 from rnalearner.publish import publish_file
 from service.store.database import Database
+from service.store.keys import SCOPES, create_key
 from service.store.tables import keys
-from service.web.keys import SCOPES, create_key
 
 
 def ensure_key(database: Database, data: Path, url: str) -> Path | None:

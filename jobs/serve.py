@@ -159,7 +159,7 @@ def create(
     from pydantic import ValidationError
 
     from service.schemas.keys import KeyCreate, KeyCreated
-    from service.web.keys import create_key
+    from service.store.keys import create_key
 
     given = {"owner": owner, "name": name, "days": days, **({"scopes": scope} if scope else {})}
     try:
@@ -177,7 +177,7 @@ def create(
 def show(data: _Data = None, database_url: _Url = None, as_json: _Json = False) -> None:
     """The newest 200 keys, never the secrets."""
     from service.schemas.keys import KeyList, KeyPublic
-    from service.web.keys import list_keys
+    from service.store.keys import list_keys
 
     with _database(data, database_url) as database, database.read() as connection:
         rows = [KeyPublic.model_validate(dict(row)) for row in list_keys(connection)]
@@ -196,7 +196,7 @@ def revoke(
     database_url: _Url = None,
 ) -> None:
     """Revoke a key: a running gateway refuses it within seconds."""
-    from service.web.keys import revoke_key
+    from service.store.keys import revoke_key
 
     with _database(data, database_url) as database, database.write() as connection:
         found = revoke_key(connection, key_id)

@@ -18,10 +18,10 @@ from service.routes import cluster, datasets, events, health, jobs, keys, models
 from service.schemas.base import Problem
 from service.settings import Settings
 from service.store.database import Database
+from service.store.keys import KeyRing
 from service.submitter import JobSubmitter
 from service.web.access import Access
 from service.web.figures import Figures
-from service.web.keys import KeyRing
 
 _ALWAYS = problems.problems(413, 422, 500)
 _WITH_KEY = _ALWAYS | problems.problems(400, 401, 403, 503, 507)

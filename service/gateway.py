@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 from service.jobs.places import Places
 from service.settings import Settings
 from service.store.database import Database
+from service.store.keys import KeyRing
 from service.submitter import JobSubmitter
-from service.web.keys import KeyRing
 
 if TYPE_CHECKING:
     from service.datasets.validation import Validator

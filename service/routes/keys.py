@@ -7,8 +7,8 @@ from starlette.concurrency import run_in_threadpool
 
 from service.problems import ProblemError, missing, problems
 from service.schemas.keys import KeyCreate, KeyCreated, KeyId, KeyList, KeyPublic, Me
+from service.store.keys import create_key, list_keys, revoke_key
 from service.web.deps import Admin, GatewayDep, Reader
-from service.web.keys import create_key, list_keys, revoke_key
 
 router = APIRouter(prefix="/v1", tags=["keys"])
 

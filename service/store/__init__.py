@@ -1,1 +1,1 @@
-"""What is kept: the database, its tables, replies that are given twice."""
+"""What is kept: the database, its tables, keys, replies that are given twice."""

@@ -8,7 +8,7 @@ from starlette.concurrency import run_in_threadpool
 
 from service.gateway import Gateway
 from service.problems import ProblemError
-from service.web.keys import Caller
+from service.store.keys import Caller
 
 __all__ = ["Admin", "Caller", "GatewayDep", "Reader", "Trainer", "Writer"]
 

@@ -19,7 +19,7 @@ from fastapi import FastAPI
 from service.app import create_app
 from service.settings import Settings
 from service.store.database import Database
-from service.web.keys import SCOPES, create_key
+from service.store.keys import SCOPES, create_key
 from tests.service.fake_cluster import FakeCluster
 
 

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
+from service.store import keys as service_keys
 from service.store.tables import keys
-from service.web import keys as service_keys
 from tests.service.harness import Caller, Running, make_key
 
 

@@ -15,8 +15,8 @@ from service.datasets.uploads import Incoming, dataset_folder, scratch, table_of
 from service.problems import ProblemError
 from service.settings import Settings
 from service.store.database import Database
+from service.store.keys import create_key
 from service.store.tables import datasets, events, idempotency, job_datasets, jobs
-from service.web.keys import create_key
 from tests.service.toy_tables import table
 
 DAY = 86_400.0
