@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +25,9 @@ from rnalearner.model.encoder import ExpressionEncoder, random_gene_vectors
 from rnalearner.publish import sha256_of
 from rnalearner.shards.read import ShardStore
 
-OnRun = Callable[[int, int, str], None]
+OnRun = Callable[[int, int, str, Mapping[str, float]], None]
+"""Runs done, all runs, the one that just ended, and how it does on what it learned from and watched."""
+_WATCHED = ("train_accuracy", "validation_accuracy")
 Tables = dict[str, pd.DataFrame]
 
 
@@ -68,10 +70,11 @@ def run_finetuning(
                 flying[remote.remote(layout, config, run, threads, use_gpu(config.ray))] = run
             for ref in ray.wait(list(flying), num_returns=1)[0]:
                 run = flying.pop(ref)
-                for name, found in _result(ref, run).items():
+                result = _result(ref, run)
+                for name, found in result.items():
                     rows[name] += found
                 done += 1
-                on_run(done, total, str(run))
+                on_run(done, total, str(run), {name: result["runs"][0][name] for name in _WATCHED})
     finally:
         for ref in flying:
             ray.cancel(ref)

@@ -32,7 +32,10 @@ def finetune(config: RunConfig, layout: RunLayout, progress: Progress) -> Figure
     tasks = [fewshot_task(store, task) for task in config.tasks]  # leaks were judged at ingest
     with ray_session(config.ray):
         tables = run_finetuning(
-            layout, config, tasks, lambda done, total, note: progress("finetune", done, total, note)
+            layout,
+            config,
+            tasks,
+            lambda done, total, note, figures: progress("finetune", done, total, note, figures),
         )
     linear = [_linear(store, task) for task in tasks if task.test is not None]
     if linear:

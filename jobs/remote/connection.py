@@ -19,8 +19,16 @@ Server = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
 
 
+FIRST_S = 5.0
+"""A gateway that does not answer so long after it was first asked is not there."""
+
+
 def connect(server: str | None) -> "GatewayClient":
-    """A client; raises AccessError where no key is known. The key is never an option: others see those."""
+    """A client; raises AccessError where no key is known, and GatewayError where nobody answers.
+
+    The key is never an option: others see those. Later, when the gateway is known to be there, it is
+    waited for much longer: it may be starting anew.
+    """
     from service.client import GatewayClient
 
     known = _from_files()
@@ -29,7 +37,11 @@ def connect(server: str | None) -> "GatewayClient":
     if not key:
         remedy = f"set RNALEARNER_KEY, or write `key = ...` to {user_file()}"
         raise AccessError(server, "no key is known for it", remedy)
-    return GatewayClient(server, key)
+    client = GatewayClient(server, key)
+    patience_s, client.away_s = client.away_s, FIRST_S
+    client.get("/healthz")
+    client.away_s = patience_s
+    return client
 
 
 def user_file() -> Path:

@@ -58,6 +58,16 @@ def real(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Tables:
 
 
 @pytest.fixture(scope="module")
+def tables(request: pytest.FixtureRequest) -> Tables:
+    """The real ones where they are, else simulated ones."""
+    try:
+        found: Tables = request.getfixturevalue("real")
+    except pytest.skip.Exception:
+        found = request.getfixturevalue("simulated")
+    return found
+
+
+@pytest.fixture(scope="module")
 def server(
     environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[subprocess.Popen[str]]:
@@ -77,24 +87,19 @@ def server(
 
 @pytest.mark.ray
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("which", ["simulated", "real"])
 def test_five_commands_lead_from_a_table_to_predictions(
-    cli: Cli, server: subprocess.Popen[str], tmp_path: Path, which: str, request: pytest.FixtureRequest
+    cli: Cli, server: subprocess.Popen[str], tables: Tables, tmp_path: Path
 ):
-    tables: Tables = request.getfixturevalue(which)
-
     def told(*words: object) -> str:
         done = cli(*words, cwd=tmp_path, timeout=300)
         assert done.returncode == 0, done.stderr + done.stdout
         return done.stdout
 
     # The first command is `rnalearner serve`; it wrote the key that these use.
-    assert "READY" in told(
-        "data", "upload", tables.labelled, "--labels", tables.sheet, "--name", f"{which}-old"
-    )
-    told("job", "submit", "finetune", "--train", f"{which}-old", "--label", which, "--watch", *QUICK)
-    told("data", "upload", tables.new, "--name", f"{which}-new")
-    told("job", "submit", "predict", "--classifier", which, "--dataset", f"{which}-new", "--out", "found")
+    assert "READY" in told("data", "upload", tables.labelled, "--labels", tables.sheet, "--name", "old")
+    told("job", "submit", "finetune", "--train", "old", "--label", "flight", "--watch", *QUICK)
+    told("data", "upload", tables.new, "--name", "new")
+    told("job", "submit", "predict", "--classifier", "flight", "--dataset", "new", "--out", "found")
 
     predictions = anndata.read_h5ad(tmp_path / "found" / "predict" / "predictions.h5ad")
     as_csv = pd.read_csv(tmp_path / "found" / "predict" / "predictions.csv", index_col=0)
@@ -115,6 +120,9 @@ def test_a_wrong_key_ends_with_4_and_an_absent_server_with_5(
         assert cli("data", "list", cwd=tmp_path).returncode == 4
     finally:
         del environment["RNALEARNER_KEY"]
+    absent = cli("data", "list", "--server", "http://127.0.0.1:9", cwd=tmp_path)
+    assert (absent.returncode, absent.stderr.count("\n")) == (5, 1)
+    assert "does not answer" in absent.stderr
     assert cli("job", "show", "nothing-like-this", cwd=tmp_path).returncode == 3
     assert json.loads(cli("job", "list", "--json", cwd=tmp_path).stdout)
 
