@@ -27,8 +27,8 @@ LOGARITHMIC = ("learning_rate", "guide_temperature")
 RANGES = (*LOGARITHMIC, "epochs")
 """Settings drawn from a range; the others are choices."""
 COLUMNS, SPREAD = 3, 0.16
-CLIPPED = 2
-"""Losses further from the best than so many times the distance of four fifths stand at the border."""
+CLIPPED = 4
+"""Losses further from the best than so many times the middle one's distance stand at the border."""
 
 
 def draw_trials(trials: pd.DataFrame, path_svg: Path) -> None:
@@ -81,7 +81,7 @@ def _best(scored: pd.DataFrame, ended_n: np.ndarray) -> int:
 
 def _clipped(loss_n: np.ndarray, best: float) -> tuple[np.ndarray, float | None]:
     """Losses with the few wild ones put at a ceiling, so that the others can be told apart."""
-    ceiling = best + CLIPPED * (float(np.quantile(loss_n, 0.8)) - best)
+    ceiling = best + CLIPPED * (float(np.median(loss_n)) - best)
     if ceiling <= best or loss_n.max() <= ceiling:
         return loss_n, None
     return np.minimum(loss_n, ceiling), ceiling

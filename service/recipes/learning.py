@@ -81,6 +81,8 @@ def _finetune(
 ) -> FinetuneConfig:
     best = FinetuneConfig() if tuned_by is None else load_recipe(RunLayout(tuned_by).best_recipe).finetune
     asked = params.settings.model_dump(exclude_none=True)
+    if isinstance(params, TuneParams):  # the settings of the first trial
+        asked["epochs"] = min(asked.get("epochs", best.epochs), params.max_epochs)
     return FinetuneConfig.model_validate(best.model_dump() | asked | {"arms": arms})
 
 

@@ -122,6 +122,7 @@ def test_a_search_never_gets_the_test_dataset(settings: Settings) -> None:
     assert config.tasks[0].test is None
     assert (config.tune.num_samples, config.tune.folds, config.tune.arm) == (5, 4, "guided")
     assert config.tune.epochs == (6, 6)
+    assert config.finetune.epochs == 6
 
 
 def test_exploring_takes_each_dataset_as_a_study_under_its_own_name(settings: Settings) -> None:
