@@ -39,11 +39,8 @@ def _exported(config: RunConfig) -> tuple[str, ...]:
 
 
 def _model(config: RunConfig) -> list[Path]:
-    return (
-        []
-        if config.model.path is None
-        else [config.model.path, *(config.model.path / part for part in ("base_checkpoint", "guide"))]
-    )
+    path = config.model.path
+    return [] if path is None else [path, path / "base_checkpoint", path / "guide"]
 
 
 _ALL = (
