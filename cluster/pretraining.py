@@ -30,9 +30,10 @@ from rnalearner.layout import RunLayout
 from rnalearner.model.build import identity, save_encoder
 from rnalearner.pretrain.baselines import TrivialScore
 from rnalearner.pretrain.batches import PretrainData
+from rnalearner.pretrain.centring import Centring
 from rnalearner.pretrain.loop import Rank, finished, pretrain, samples_per_s
 from rnalearner.pretrain.loss import score_means
-from rnalearner.pretrain.split import choose_rows
+from rnalearner.pretrain.start import start_of
 from rnalearner.pretrain.state import Progress, load_state, read_progress, save_state
 from rnalearner.pretrain.step import make_optimiser, new_pretrain_model
 from rnalearner.pretrain.stopping import EarlyStopping
@@ -79,12 +80,14 @@ class _Job:
     rows_train: np.ndarray
     rows_valid: np.ndarray
     gene_vectors_gd: np.ndarray
-    histogram_gb: np.ndarray
+    known: np.ndarray
     trivial: TrivialScore
+    centring: Centring | None
     fingerprint: str
 
     def data(self, store: ShardStore) -> PretrainData:
-        return _data(store, self.config, self.rows_train, self.rows_valid)
+        settings, groups = self.config.pretrain, self.config.shards.shuffle_groups
+        return PretrainData(store, self.rows_train, self.rows_valid, settings, groups, self.centring)
 
 
 def run_pretraining(
@@ -102,16 +105,19 @@ def run_pretraining(
     `rows_train` and `rows_valid` are rows of the shards, of different studies. Raises ClusterError
     where workers died too often, and the workers' own error where it is the user's to mend.
     """
-    store = ShardStore.open(layout.shards)
-    rows_valid = choose_rows(rows_valid, config.pretrain.validation_samples, config.pretrain.seed)
-    data = _data(store, config, rows_train, rows_valid)
-    data.plan(epoch=0, rank=0, num_ranks=config.pretrain.num_workers)  # fails here, not on the workers
-    histogram_gb = data.histogram()
-    trivial = data.trivial(histogram_gb)
+    data, known, trivial = start_of(ShardStore.open(layout.shards), config, rows_train, rows_valid)
     progress = read_progress(layout.pretrain_state, fingerprint)
     if progress is None or not finished(progress, config.pretrain):
         job = _Job(
-            layout, config, rows_train, rows_valid, gene_vectors_gd, histogram_gb, trivial, fingerprint
+            layout,
+            config,
+            rows_train,
+            data.rows_valid,
+            gene_vectors_gd,
+            known,
+            trivial,
+            data.centring,
+            fingerprint,
         )
         progress = _fit(job, on_progress)
     return _result(progress, trivial)
@@ -146,12 +152,6 @@ def _fit(job: _Job, on_progress: OnProgress) -> Progress:
     return progress
 
 
-def _data(
-    store: ShardStore, config: RunConfig, rows_train: np.ndarray, rows_valid: np.ndarray
-) -> PretrainData:
-    return PretrainData(store, rows_train, rows_valid, config.pretrain, config.shards.shuffle_groups)
-
-
 def _train_on_worker(settings: dict[str, Any]) -> None:
     """What each of Ray Train's workers runs."""
     job: _Job = settings["job"]
@@ -160,7 +160,7 @@ def _train_on_worker(settings: dict[str, Any]) -> None:
     rank = Rank(context.get_world_rank(), context.get_world_size(), ray.train.torch.get_device())
     store = ShardStore.open(layout.shards)
     model = new_pretrain_model(
-        config.model, config.pretrain, store.preprocessing, job.gene_vectors_gd, job.histogram_gb
+        config.model, config.pretrain, store.preprocessing, job.gene_vectors_gd, job.known
     ).to(rank.device)
     optimiser = make_optimiser(model, config.pretrain.learning_rate, config.pretrain.weight_decay)
     stored = load_state(layout.pretrain_state, model, optimiser, job.fingerprint)
@@ -174,14 +174,16 @@ def _train_on_worker(settings: dict[str, Any]) -> None:
             if progress.stopping.improved:
                 figures = {"step": progress.step, "valid_loss": row["valid_loss"]}
                 save_encoder(layout.base_checkpoint, model.encoder, meta | figures)
-            _write_metrics(layout.pretrain_metrics, progress, job.trivial)
+            _write_metrics(layout.pretrain_metrics, progress, job.trivial, config.model.values)
             save_state(layout.pretrain_state, model, optimiser, progress, job.fingerprint)
         ray.train.report(row)
 
 
-def _write_metrics(path: Path, progress: Progress, trivial: TrivialScore) -> None:
+def _write_metrics(path: Path, progress: Progress, trivial: TrivialScore, values: str) -> None:
     """The whole history anew, so that a run which went on has no row twice."""
-    table = pd.DataFrame([dict(row) for row in progress.history]).assign(**asdict(trivial))
+    table = pd.DataFrame([dict(row) for row in progress.history]).assign(
+        model_values=values, **asdict(trivial)
+    )
     with publish_file(path) as temporary:
         table.to_csv(temporary, index=False)
 

@@ -61,6 +61,16 @@ def tune_resources(settings: RaySettings, in_flight: int) -> dict[str, float]:
     return {"CPU": options["num_cpus"], "GPU": options["num_gpus"]}
 
 
+def benchmark_resources(settings: RaySettings, encoder: bool) -> tuple[dict[str, float], int]:
+    """Options of a piece of the benchmark, and how many of them run at once.
+
+    Pieces are many and small: each takes one CPU and, where it fine-tunes an encoder, a share of a GPU.
+    """
+    gpus = scout_resources(settings, 1)["num_gpus"] if encoder else 0
+    at_once = min(_total("CPU"), _total("GPU") / gpus) if gpus else _total("CPU")
+    return {"num_cpus": 1, "num_gpus": gpus}, max(1, int(at_once))
+
+
 def guide_resources() -> dict[str, float]:
     """Options of the guide's actor: it only receives, so it must never wait for a free CPU."""
     return {"num_cpus": 0}

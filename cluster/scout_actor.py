@@ -2,6 +2,7 @@
 
 import shutil
 from copy import deepcopy
+from functools import partial
 from pathlib import Path
 
 import ray
@@ -13,9 +14,10 @@ from rnalearner.config import RunConfig
 from rnalearner.layout import RunLayout
 from rnalearner.model.build import load_encoder
 from rnalearner.model.heads import seeded_classifier
+from rnalearner.model.inputs import stored_inputs
 from rnalearner.publish import sha256_of
+from rnalearner.scouts.contrast import Contrast
 from rnalearner.scouts.delta import WeightDelta, save_delta
-from rnalearner.scouts.task import ScoutTask
 from rnalearner.scouts.train import EpisodeResult, run_episode
 from rnalearner.shards.read import ShardStore
 
@@ -38,17 +40,18 @@ class ScoutActor:
         )
         self.base_sha256 = sha256_of(layout.base_checkpoint / WEIGHTS)
 
-    def run(self, task: ScoutTask, attempt: int) -> EpisodeResult:
+    def run(self, scout_id: int, contrast: Contrast, attempt: int) -> EpisodeResult:
         """One episode; every delta is on disk and announced when this returns."""
         encoder = deepcopy(self.encoder)
         head = seeded_classifier(encoder.gene_vectors_gd, self.config.head, self.config.head_seed)
         guide = ray.get_actor(self.guide_name)
-        outbox = _Outbox(guide, self.deltas, task.scout_id)
+        outbox = _Outbox(guide, self.deltas, scout_id)
         result = run_episode(
             encoder,
             head,
-            task,
-            self.store.tokens,
+            scout_id,
+            contrast,
+            partial(stored_inputs, self.store, config=self.encoder.config),
             self.config,
             self.base_sha256,
             outbox.send,

@@ -26,7 +26,7 @@ from rnalearner.guide.scaling import Guide
 from rnalearner.layout import RunLayout
 from rnalearner.model.build import identity
 from rnalearner.publish import sha256_of, write_json
-from rnalearner.scouts.task import ScoutTask
+from rnalearner.scouts.contrast import Contrast
 from rnalearner.scouts.train import EpisodeResult, ScoutProgress
 from rnalearner.shards.read import ShardStore
 
@@ -43,26 +43,28 @@ class ScoutingResult:
     results: list[EpisodeResult] = field(default_factory=list)
     failures: dict[int, str] = field(default_factory=dict)
 
-    def table(self, tasks: Sequence[ScoutTask]) -> pd.DataFrame:
+    def table(self, contrasts: Sequence[Contrast]) -> pd.DataFrame:
         """A row a scout, in the order of their numbers; `failed` is empty for those that succeeded."""
         rows = [asdict(result) | {"failed": ""} for result in self.results]
-        names = {task.scout_id: task.name for task in tasks}
-        rows += [{"scout_id": i, "name": names[i], "failed": why} for i, why in self.failures.items()]
+        rows += [
+            {"scout_id": i, "name": contrasts[i].name, "failed": why} for i, why in self.failures.items()
+        ]
         return pd.DataFrame(rows).sort_values("scout_id", ignore_index=True)
 
 
 def run_scouting(
     layout: RunLayout,
     config: RunConfig,
-    tasks: Sequence[ScoutTask],
+    contrasts: Sequence[Contrast],
     on_progress: Listener = lambda progress: None,
     limits: Limits | None = None,
 ) -> ScoutingResult:
-    """Run every scout from layout.base_checkpoint over layout.shards; publish the guide at layout.guide.
+    """Run a scout a contrast from layout.base_checkpoint over layout.shards; publish it at layout.guide.
 
-    Scouts that had finished when an earlier run of the same phase was interrupted do not run again.
-    `on_progress` hears of every scout: each epoch, and how it ended. Raises CheckpointError where
-    base checkpoint and shards do not fit, ClusterError where too many scouts failed.
+    A scout's number is its contrast's place. Scouts that had finished when an earlier run of the same
+    phase was interrupted do not run again. `on_progress` hears of every scout: each epoch, and how it
+    ended. Raises CheckpointError where base checkpoint and shards do not fit, ClusterError where too
+    many scouts failed.
     """
     layout = RunLayout(layout.root.resolve())
     store = ShardStore.open(layout.shards)
@@ -71,7 +73,7 @@ def run_scouting(
     check_same(layout.base_checkpoint, meta, same)
     base_sha256 = sha256_of(layout.base_checkpoint / WEIGHTS)
     with ray_session(config.ray):
-        driver = _Driver(layout, config, tasks, base_sha256, on_progress, limits or Limits())
+        driver = _Driver(layout, config, contrasts, base_sha256, on_progress, limits or Limits())
         try:
             driver.run()
             guide = driver.publish(same)
@@ -87,28 +89,28 @@ class _Driver:
         self,
         layout: RunLayout,
         config: RunConfig,
-        tasks: Sequence[ScoutTask],
+        contrasts: Sequence[Contrast],
         base_sha256: str,
         on_progress: Listener,
         limits: Limits,
     ) -> None:
-        self.layout, self.config, self.tasks, self.limits = layout, config, tasks, limits
+        self.layout, self.config, self.contrasts, self.limits = layout, config, contrasts, limits
         self.base_sha256, self.on_progress = base_sha256, on_progress
         self.results: list[EpisodeResult] = []
         self.failures: dict[int, str] = {}
-        self.waiting: deque[tuple[ScoutTask, int]] = deque()
-        self.flying: dict[ray.ObjectRef, tuple[Any, ScoutTask, int]] = {}
+        self.waiting: deque[tuple[int, int]] = deque()
+        self.flying: dict[ray.ObjectRef, tuple[Any, int, int]] = {}
         self.idle: list[Any] = []
         self.shown: dict[int, ScoutProgress] = {}
-        for task in tasks:
-            finished = self._finished(task)
+        for scout_id in range(len(contrasts)):
+            finished = self._finished(scout_id)
             if finished is None:
-                shutil.rmtree(self._record(task).parent, ignore_errors=True)
-                self.waiting.append((task, 0))
-                self._show(task, "PENDING")
+                shutil.rmtree(self._record(scout_id).parent, ignore_errors=True)
+                self.waiting.append((scout_id, 0))
+                self._show(scout_id, "PENDING")
             else:
                 self.results.append(finished)
-                self._show(task, "SUCCEEDED", finished)
+                self._show(scout_id, "SUCCEEDED", finished)
         self.resources = scout_resources(config.ray, config.scouting.in_flight)
         self.guide_name = f"guide-{uuid.uuid4().hex}"
         self.guide = self._new_guide()
@@ -142,47 +144,45 @@ class _Driver:
         for actor in [*self.idle, *(actor for actor, _, _ in self.flying.values()), self.guide]:
             ray.kill(actor)
 
-    def _launch(self, task: ScoutTask, attempt: int) -> None:
+    def _launch(self, scout_id: int, attempt: int) -> None:
         actor = self.idle.pop() if self.idle else self._new_scout()
-        self.flying[actor.run.remote(task, attempt)] = actor, task, attempt
-        self._show(task, "RUNNING")
+        self.flying[actor.run.remote(scout_id, self.contrasts[scout_id], attempt)] = actor, scout_id, attempt
+        self._show(scout_id, "RUNNING")
 
     def _land(self, ref: "ray.ObjectRef") -> None:
-        actor, task, attempt = self.flying.pop(ref)
+        actor, scout_id, attempt = self.flying.pop(ref)
         try:
             result: EpisodeResult = ray.get(ref)
         except RayError as error:
             ray.kill(actor)  # whatever state it is in
-            self._judge(task, attempt, error.cause if isinstance(error, RayTaskError) else error)
+            self._judge(scout_id, attempt, error.cause if isinstance(error, RayTaskError) else error)
             return
         self.idle.append(actor)
         self.results.append(result)
-        write_json(self._record(task), asdict(result) | {"base_checkpoint": self.base_sha256})
-        self._show(task, "SUCCEEDED", result)
+        write_json(self._record(scout_id), asdict(result) | {"base_checkpoint": self.base_sha256})
+        self._show(scout_id, "SUCCEEDED", result)
 
-    def _judge(self, task: ScoutTask, attempt: int, error: BaseException) -> None:
-        verdict = decide(error, attempt, len(self.failures), len(self.tasks), self.limits)
+    def _judge(self, scout_id: int, attempt: int, error: BaseException) -> None:
+        verdict = decide(error, attempt, len(self.failures), len(self.contrasts), self.limits)
         what = str(error) if isinstance(error, RnalearnerError) else _first_line(error)
-        log.warning(
-            "scout %d failed (%s): %s, %s", task.scout_id, what, verdict.decision.value, verdict.reason
-        )
+        log.warning("scout %d failed (%s): %s, %s", scout_id, what, verdict.decision.value, verdict.reason)
         if verdict.decision is Decision.RETRY:
-            self.waiting.append((task, attempt + 1))
-            self._show(task, "PENDING")
+            self.waiting.append((scout_id, attempt + 1))
+            self._show(scout_id, "PENDING")
             return
-        self._show(task, "FAILED")
+        self._show(scout_id, "FAILED")
         if verdict.decision is Decision.SKIP:
-            self.failures[task.scout_id] = what
+            self.failures[scout_id] = what
             return
         if isinstance(error, RnalearnerError):
             raise error
         raise ClusterError(
-            f"scout {task.scout_id}", f"failed ({what}); {verdict.reason}", "see the logs of Ray"
+            f"scout {scout_id}", f"failed ({what}); {verdict.reason}", "see the logs of Ray"
         ) from error
 
     def _relay_progress(self) -> None:
         """Pass on what the scouts in flight have reported since."""
-        in_flight = {task.scout_id for _, task, _ in self.flying.values()}
+        in_flight = {scout_id for _, scout_id, _ in self.flying.values()}
         try:
             progress = ray.get(self.guide.all_progress.remote(), timeout=POLL_S)
         except GetTimeoutError:
@@ -195,18 +195,18 @@ class _Driver:
                 self.shown[scout_id] = progress[scout_id]
                 self.on_progress(progress[scout_id])
 
-    def _show(self, task: ScoutTask, status: Any, result: EpisodeResult | None = None) -> None:
-        known = self.shown.get(task.scout_id)
+    def _show(self, scout_id: int, status: Any, result: EpisodeResult | None = None) -> None:
+        known = self.shown.get(scout_id)
         progress = ScoutProgress(
-            task.scout_id,
-            task.name,
+            scout_id,
+            self.contrasts[scout_id].name,
             result.epochs if result else known.epoch if known and status == "FAILED" else 0,
             self.config.scouting.max_epochs,
             result.accuracy if result else None,
             result.loss if result else None,
             status,
         )
-        self.shown[task.scout_id] = progress
+        self.shown[scout_id] = progress
         self.on_progress(progress)
 
     def _ask_guide(self, method: str, *args: Any) -> Any:
@@ -230,16 +230,19 @@ class _Driver:
         actor = ray.remote(ScoutActor).options(**self.resources)
         return actor.remote(self.layout, self.config, self.guide_name, threads, gpu)
 
-    def _record(self, task: ScoutTask) -> Path:
-        return self.layout.deltas / f"scout-{task.scout_id:05d}" / "result.json"
+    def _record(self, scout_id: int) -> Path:
+        return self.layout.deltas / f"scout-{scout_id:05d}" / "result.json"
 
-    def _finished(self, task: ScoutTask) -> EpisodeResult | None:
+    def _finished(self, scout_id: int) -> EpisodeResult | None:
         """How this scout ended in an earlier, interrupted run from the same base checkpoint."""
         try:
-            record = json.loads(self._record(task).read_text())
+            record = json.loads(self._record(scout_id).read_text())
         except (OSError, ValueError):
             return None
-        if record.pop("base_checkpoint") != self.base_sha256 or record["name"] != task.name:
+        if (
+            record.pop("base_checkpoint") != self.base_sha256
+            or record["name"] != self.contrasts[scout_id].name
+        ):
             return None
         return EpisodeResult(**record)
 

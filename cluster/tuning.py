@@ -11,11 +11,11 @@ import ray
 import torch
 from ray import tune
 
-from cluster.finetuning import arm_encoder
 from cluster.resources import finetune_resources, tune_resources, use_gpu
 from cluster.trial_search import JournaledSearch, SparingAsha, search_space
 from rnalearner.config import FinetuneConfig, RunConfig
 from rnalearner.errors import ClusterError, RecipeError, RnalearnerError
+from rnalearner.finetune.arms import arm_encoder
 from rnalearner.finetune.objective import Learner, Question, judge, rungs
 from rnalearner.finetune.trials import TrialJournal
 from rnalearner.guide.scaling import Guide
@@ -23,6 +23,7 @@ from rnalearner.layout import RunLayout
 from rnalearner.model.activations import store_activations
 from rnalearner.model.build import identity
 from rnalearner.model.encoder import ExpressionEncoder
+from rnalearner.model.inputs import stored_inputs
 from rnalearner.shards.read import ShardStore
 
 MAX_FAILURES = 2
@@ -52,7 +53,7 @@ class _Job:
         """Tokens of the question's samples, an encoder a seed on its device, and the arm's guide."""
         torch.set_num_threads(self.threads)
         store = ShardStore.open(self.layout.shards)
-        tokens_ng = torch.from_numpy(store.tokens(self.question.rows_n))
+        tokens_ng = torch.from_numpy(stored_inputs(store, self.question.rows_n, self.config.model))
         device = torch.device("cuda" if self.on_gpu else "cpu")
         learners = []
         for i in range(self.config.tune.seeds):

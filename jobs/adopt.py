@@ -1,4 +1,4 @@
-"""A published model instead of Phases I and II: its checkpoint and guide become the run's own."""
+"""A published model instead of Phases I and II: its checkpoint and guides become the run's own."""
 
 import json
 import shutil
@@ -50,6 +50,7 @@ def checked_model(model: PublishedModel) -> tuple[dict[str, Any], tuple[str, ...
     from rnalearner.checkpoint import WEIGHTS, check_same
     from rnalearner.counts.genes import GeneSet
     from rnalearner.errors import GeneError
+    from rnalearner.guide.gene_guide import GeneGuide
     from rnalearner.guide.scaling import Guide
     from rnalearner.model.build import load_encoder
     from rnalearner.publish import sha256_of
@@ -61,21 +62,26 @@ def checked_model(model: PublishedModel) -> tuple[dict[str, Any], tuple[str, ...
         sizes = ModelConfig.model_validate(card["model"])
         scale = PreprocessingConfig.model_validate(card["preprocessing"])
         base, guide = card["base_checkpoint_sha256"], card["guide_sha256"]
+        gene_guide = card.get("gene_guide_sha256")  # models of older versions have none
         expected = {"id": card["id"], "gene set": card["gene_set"]["sha256"]}
     except GeneError as error:
         raise CheckpointError(error.where, error.what, again) from None
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(model.card, f"is not a whole card ({error})", again) from None
-    found: dict[str, str | None] = {"id": model_id(base, guide), "gene set": genes.sha256}
+    found: dict[str, str | None] = {"id": model_id(base, guide, gene_guide), "gene set": genes.sha256}
     if found == expected:
         encoder, _ = load_encoder(model.base_checkpoint, sizes, scale, genes)
-        expected |= {"base checkpoint": base, "guide": guide}
-        found |= {"base checkpoint": sha256_of(model.base_checkpoint / WEIGHTS), "guide": None}
+        expected |= {"base checkpoint": base, "guide": guide, "gene guide": gene_guide}
+        found |= {"base checkpoint": sha256_of(model.base_checkpoint / WEIGHTS)}
+        found |= {"guide": None, "gene guide": None}
         if model.guide.exists():
             stored = Guide.load(model.guide)
             check_same(model.guide, stored.meta, {"base_checkpoint": base})
             stored.check(encoder)
             found["guide"] = sha256_of(model.guide / WEIGHTS)
+        if model.gene_guide.exists():
+            GeneGuide.load(model.gene_guide)
+            found["gene guide"] = sha256_of(model.gene_guide / WEIGHTS)
     for what, value in found.items():
         if value != expected[what]:
             raise CheckpointError(model.root, f"its {what} is not the one on its card", again)
@@ -105,6 +111,16 @@ def adopt_guide(config: RunConfig, layout: RunLayout) -> dict[str, Any]:
         remedy = "leave the arm `guided` out, or export the model with its guide"
         raise CheckpointError(model.root, "has no guide", remedy)
     _copy(model.guide, layout.guide)
+    return {"model": read_card(model).get("id")}
+
+
+def adopt_gene_guide(config: RunConfig, layout: RunLayout) -> dict[str, Any]:
+    """In place of gene-level scouts; raises CheckpointError where the model has no gene guide."""
+    model = PublishedModel(_path(config))
+    if not model.gene_guide.exists():
+        remedy = "set linear.guide = false, or export the model again"
+        raise CheckpointError(model.root, "has no gene guide", remedy)
+    _copy(model.gene_guide, layout.gene_guide)
     return {"model": read_card(model).get("id")}
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from jobs import benchmark
 from jobs.aliases import ALIASES
 from jobs.remote import data, job, model
 from jobs.serve import keys, serve
@@ -19,11 +20,13 @@ VERBS = {
     "run": "All phases, from counts to the report; what is complete is skipped.",
     "ingest": "Count tables to shards.",
     "explore": "PCA, sample clusters, pictures.",
+    "genes": "Gene-level scouts and the gene guide: one number a gene.",
     "gene2vec": "Gene vectors from co-expression.",
     "pretrain": "Phase I: masked-bin pretraining.",
     "scout": "Phase II: scouts and their guide.",
+    "linear": "The guided linear model, which trains in a second, and the linear rivals.",
     "tune": "Search fine-tuning settings; best.toml is a recipe with the best ones.",
-    "finetune": "Phase III: few-shot fine-tuning, with the linear arms.",
+    "finetune": "Phase III: few-shot fine-tuning of the encoder.",
     "report": "One HTML file, summary.json, predictions.h5ad.",
     "export": "A model for others: base checkpoint, guide, genes, and a card.",
     "predict": "What a run's classifiers say of new samples: h5ad, Parquet, CSV.",
@@ -227,6 +230,7 @@ def fields(
 app.command(
     epilog="Example: rnalearner serve --data gateway. Every setting is also a variable RNALEARNER_<NAME>."
 )(serve)
+app.add_typer(benchmark.app, name="benchmark", help="The few-shot yardstick, and (prepare) the runs it asks.")
 app.add_typer(keys, name="key")
 app.add_typer(data.app, name="data")
 app.add_typer(job.app, name="job")

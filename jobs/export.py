@@ -1,7 +1,8 @@
-"""A run's model for others: base checkpoint, guide, genes and a card, as one folder."""
+"""A run's model for others: base checkpoint, guides, genes and a card, as one folder."""
 
 import shutil
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,9 @@ from rnalearner.layout import PublishedModel, RunLayout
 
 
 def export(config: RunConfig, layout: RunLayout, progress: Progress) -> Figures:
-    """Publish what Phases I and, if asked for, II learned; the figures name the model.
+    """Publish what Phase I learned, and if asked for Phase II and the gene-level scouts.
+
+    The figures name the model.
 
     Raises RecipeError for a run that itself started from a published model: it would be the same one.
     """
@@ -26,13 +29,18 @@ def export(config: RunConfig, layout: RunLayout, progress: Progress) -> Figures:
     progress("export", 0, 1)
     card = build_card(layout, config)
     genes = ShardStore.open(layout.shards).gene_set.ids
-    guide = layout.guide if config.export.guide else None
-    _publish(layout.exported, card, genes, layout.base_checkpoint, guide)
+    run = _Parts(
+        layout.base_checkpoint,
+        layout.guide if config.export.guide else None,
+        layout.gene_guide if config.export.gene_guide else None,
+    )
+    _publish(layout.exported, card, genes, run)
     checked_model(layout.exported)
     return {
         "model": card["id"],
         "name": card["name"],
-        "guide": guide is not None,
+        "guide": run.guide is not None,
+        "gene_guide": run.gene_guide is not None,
         "path": str(layout.exported.root),
     }
 
@@ -61,24 +69,33 @@ def add_model(source: Path, models: Path, name: str) -> Path:
         if checked_model(target)[0] != card:
             raise RecipeError(target.root, "is another model already", "choose another name, or remove it")
         return target.root
-    _publish(target, card, genes, model.base_checkpoint, model.guide if card["guide_sha256"] else None)
+    guide = model.guide if card["guide_sha256"] else None
+    gene_guide = model.gene_guide if card.get("gene_guide_sha256") else None
+    _publish(target, card, genes, _Parts(model.base_checkpoint, guide, gene_guide))
     return target.root
 
 
-def _publish(
-    target: PublishedModel,
-    card: Mapping[str, Any],
-    genes: tuple[str, ...],
-    base_checkpoint: Path,
-    guide: Path | None,
-) -> None:
+@dataclass(frozen=True)
+class _Parts:
+    """Where the checkpoints of a model lie; None where it has none."""
+
+    base_checkpoint: Path
+    guide: Path | None
+    gene_guide: Path | None
+
+
+def _publish(target: PublishedModel, card: Mapping[str, Any], genes: tuple[str, ...], parts: _Parts) -> None:
     """Write the folder as one; nothing but a model's own files gets in."""
     from rnalearner.checkpoint import MANIFEST, WEIGHTS
     from rnalearner.publish import publish_folder, write_json, write_text
 
     with publish_folder(target.root) as temporary:
         new = PublishedModel(temporary)
-        for source, folder in ((base_checkpoint, new.base_checkpoint), (guide, new.guide)):
+        for source, folder in (
+            (parts.base_checkpoint, new.base_checkpoint),
+            (parts.guide, new.guide),
+            (parts.gene_guide, new.gene_guide),
+        ):
             if source is not None:
                 folder.mkdir()
                 for name in (MANIFEST, WEIGHTS):

@@ -16,7 +16,11 @@ def ingest(config: RunConfig, layout: RunLayout, progress: Progress) -> Figures:
 
     sources = open_sources(config.data, layout.simulated)
     gene_set, studies = build_shards(
-        sources, config, layout.shards, lambda done, total, study: progress("studies", done, total, study)
+        sources,
+        config,
+        layout.shards,
+        lambda done, total, study: progress("studies", done, total, study),
+        layout.wide_shards if config.data.wide else None,
     )
     write_json(layout.ingest_report, {"studies": studies})
     # Phase III asks for labels; a fault in them is told now, not after hours of training.

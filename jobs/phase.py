@@ -43,6 +43,8 @@ class Phase:
     work: Callable[[RunConfig, RunLayout, Progress], Figures]
     inputs: Callable[[RunConfig], Iterable[Path]] = lambda config: ()
     """Files, and folders of files, that it reads from outside of the run."""
+    also: Callable[[RunConfig], Mapping[str, Any]] = lambda config: {}
+    """What of other sections its result depends on, by this recipe."""
     delivers: tuple[str, ...] = ()
     """What of its folder is a result for people, as globs; the rest is its own: shards, states."""
 
@@ -57,7 +59,7 @@ def fingerprint(phase: Phase, phases: dict[str, Phase], config: RunConfig) -> st
     parts = {
         "version": rnalearner.__version__,
         "phase": phase.name,
-        "sections": {section: dumped[section] for section in phase.sections},
+        "sections": {section: dumped[section] for section in phase.sections} | dict(phase.also(config)),
         "needs": {name: fingerprint(phases[name], phases, config) for name in phase.needs(config)},
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

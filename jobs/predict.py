@@ -8,10 +8,10 @@ from rnalearner.layout import RunLayout
 
 
 def predict_inputs(config: RunConfig) -> list[Path]:
-    """The table and what belongs to it, and the marker of the fine-tuning that is asked."""
+    """The table and what belongs to it, and the markers of what learned the classifiers that are asked."""
     given = config.predict
-    marker = None if given.run is None else RunLayout(given.run).marker("finetune")
-    return [path for path in (given.table, given.sheet, given.genes, marker) if path is not None]
+    markers = [] if given.run is None else [RunLayout(given.run).marker(n) for n in ("linear", "finetune")]
+    return [path for path in (given.table, given.sheet, given.genes, *markers) if path is not None]
 
 
 def predict(config: RunConfig, layout: RunLayout, progress: Progress) -> Figures:
@@ -27,7 +27,7 @@ def predict(config: RunConfig, layout: RunLayout, progress: Progress) -> Figures
 
     given = config.predict
     if given.run is None:
-        raise RecipeError("predict.run", "is not given", "name the folder of a run that fine-tuned")
+        raise RecipeError("predict.run", "is not given", "name the folder of a run that has learned")
     if given.table is None:
         raise RecipeError("predict.table", "is not given", "name a table of counts")
     try:
@@ -42,7 +42,7 @@ def predict(config: RunConfig, layout: RunLayout, progress: Progress) -> Figures
         attach_sheet(samples, read_sheet(given.sheet), given.sheet)
     on_gpu = torch.cuda.is_available() and config.ray.use_gpu is not False
     answers = answer(
-        RunLayout(given.run).classifiers,
+        RunLayout(given.run),
         samples,
         given,
         lambda done, total, note: progress("predict", done, total, note),
@@ -52,6 +52,7 @@ def predict(config: RunConfig, layout: RunLayout, progress: Progress) -> Figures
     called = answers.obs["rnalearner_call"]
     return {
         "task": answers.info["task"],
+        "method": answers.info["method"],
         "arm": answers.info["arm"],
         "samples": len(answers.obs),
         "calls": {name: int((called == name).sum()) for name in answers.info["classes"]},

@@ -14,6 +14,7 @@ def pretrain(config: RunConfig, layout: RunLayout, progress: Progress) -> Figure
 
     from cluster.local import ray_session
     from cluster.pretraining import run_pretraining
+    from rnalearner.finetune.readout import store_readout
     from rnalearner.model.gene2vec import GeneVectors
     from rnalearner.pretrain.split import split_studies
     from rnalearner.shards.corpus import corpus_rows
@@ -36,4 +37,5 @@ def pretrain(config: RunConfig, layout: RunLayout, progress: Progress) -> Figure
                 "pretrain", step, total, f"masked loss {figures['train_loss']:.3f}", figures
             ),
         )
+    store_readout(layout, config, store, rows)
     return result.figures | {"train_samples": len(train), "validation_samples": len(valid)}

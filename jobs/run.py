@@ -6,15 +6,19 @@ from pathlib import Path
 from jobs.explore import explore
 from jobs.export import export
 from jobs.finetune import finetune
-from jobs.gene2vec import gene2vec
+from jobs.gene2vec import gene2vec, held_out
+from jobs.genes import genes
 from jobs.ingest import ingest
+from jobs.linear import has_guide, linear
 from jobs.phase import Figures, OnPhase, Phase, Progress, completed, run_phase
 from jobs.predict import predict, predict_inputs
 from jobs.pretrain import pretrain
 from jobs.report import report
 from jobs.scout import scout
+from jobs.scouted import set_tables
 from jobs.tune import tune, tuned_arm
 from rnalearner.config import RunConfig
+from rnalearner.config.scouting import BETWEEN_CLUSTERS
 from rnalearner.layout import PHASES, RunLayout
 from rnalearner.publish import write_text
 
@@ -34,13 +38,28 @@ def _before_scout(config: RunConfig) -> tuple[str, ...]:
     return ("explore", "pretrain") if config.model.path is None else ("pretrain",)
 
 
+def _before_linear(config: RunConfig) -> tuple[str, ...]:
+    return ("genes",) if has_guide(config) else ("ingest",)
+
+
+def _reported(config: RunConfig) -> tuple[str, ...]:
+    """Without an arm no encoder is wanted."""
+    return ("linear", "finetune") if config.finetune.arms else ("linear",)
+
+
+def _before_genes(config: RunConfig) -> tuple[str, ...]:
+    between = config.genes.strategy in BETWEEN_CLUSTERS and config.model.path is None
+    return ("explore",) if between else ("ingest",)
+
+
 def _exported(config: RunConfig) -> tuple[str, ...]:
-    return ("scout",) if config.export.guide else ("pretrain",)
+    learned = ("scout",) if config.export.guide else ("pretrain",)
+    return (*learned, "genes") if config.export.gene_guide else learned
 
 
 def _model(config: RunConfig) -> list[Path]:
     path = config.model.path
-    return [] if path is None else [path, path / "base_checkpoint", path / "guide"]
+    return [] if path is None else [path, path / "base_checkpoint", path / "guide", path / "gene_guide"]
 
 
 _ALL = (
@@ -53,7 +72,15 @@ _ALL = (
         delivers=("studies.json",),
     ),
     Phase("explore", ("clustering", "figures"), lambda c: ("ingest",), explore, delivers=("**/*",)),
-    Phase("gene2vec", ("gene2vec", "model"), lambda c: ("ingest",), gene2vec),
+    Phase(
+        "genes",
+        ("genes",),
+        _before_genes,
+        genes,
+        lambda c: [*set_tables(c, c.genes), *_model(c)],
+        delivers=("gene_guide/*",),
+    ),
+    Phase("gene2vec", ("gene2vec", "model"), lambda c: ("ingest",), gene2vec, also=held_out),
     Phase(
         "pretrain",
         ("pretrain",),
@@ -62,7 +89,21 @@ _ALL = (
         _model,
         delivers=("base_checkpoint/*", "metrics.csv"),
     ),
-    Phase("scout", ("scouting",), _before_scout, scout, _model, delivers=("guide/*", "scouts.csv")),
+    Phase(
+        "scout",
+        ("scouting",),
+        _before_scout,
+        scout,
+        lambda c: [*set_tables(c, c.scouting), *_model(c)],
+        delivers=("guide/*", "scouts.csv"),
+    ),
+    Phase(
+        "linear",
+        ("linear", "tasks"),
+        _before_linear,
+        linear,
+        delivers=("*.csv", "classifiers/**/*"),
+    ),
     Phase(
         "finetune",
         ("finetune", "model", "tasks"),
@@ -77,7 +118,7 @@ _ALL = (
         tune,
         delivers=("trials.csv", "trials.svg", "best.toml"),
     ),
-    Phase("report", ("name",), lambda c: ("finetune",), report, delivers=("*",)),
+    Phase("report", ("name",), _reported, report, delivers=("*",)),
     Phase("predict", ("predict",), lambda c: (), predict, predict_inputs, delivers=("predictions.*",)),
     Phase("export", ("export",), _exported, export, delivers=("model/**/*",)),
 )

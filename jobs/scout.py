@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from jobs.adopt import adopt_guide
 from jobs.phase import Figures, Progress
+from jobs.scouted import scouted_samples
 from rnalearner.config import RunConfig
 from rnalearner.layout import RunLayout
 
@@ -16,27 +17,21 @@ def scout(config: RunConfig, layout: RunLayout, progress: Progress) -> Figures:
     if config.model.path is not None:
         return adopt_guide(config, layout)
     import numpy as np
-    import pandas as pd
 
     from cluster.scouting import run_scouting
     from rnalearner.publish import publish_file
-    from rnalearner.scouts.task import make_tasks
+    from rnalearner.scouts.contrast import Contrast, LeftOut
+    from rnalearner.scouts.strategies import contrasts
     from rnalearner.shards.read import ShardStore
 
-    store = ShardStore.open(layout.shards)
-    clusters = pd.read_csv(layout.sample_clusters, index_col="row")
-    rows = clusters.index.to_numpy()
-    plan = make_tasks(
-        config.scouting,
-        rows,
-        clusters["sample_cluster"].to_numpy(),
-        store.obs.loc[rows, "study"].to_numpy(),
-        store.values,
-        np.random.default_rng(config.scouting.seed),
-    )
+    scouting = config.scouting
+    samples = scouted_samples(config, scouting, layout, ShardStore.open(layout.shards), with_clusters=True)
+    made = list(contrasts(samples, scouting, scouting.n_scouts, np.random.default_rng(scouting.seed)))
+    plan = [item for item in made if isinstance(item, Contrast)]
+    left_out = [item.sentence for item in made if isinstance(item, LeftOut)]
 
-    result = run_scouting(layout, config, plan.tasks, lambda scout: progress(*_bar(scout)))
-    table = result.table(plan.tasks)
+    result = run_scouting(layout, config, plan, lambda scout: progress(*_bar(scout)))
+    table = result.table(plan)
     with publish_file(layout.scouts) as temporary:
         table.to_csv(temporary, index=False)
     done = table[table["failed"] == ""]
@@ -45,7 +40,7 @@ def scout(config: RunConfig, layout: RunLayout, progress: Progress) -> Figures:
         "failed": len(table) - len(done),
         "converged": int(done["converged"].sum()),
         "mean_accuracy": round(float(done["accuracy"].mean()), 4),
-        "left_out": list(plan.left_out),
+        "left_out": left_out,
     }
 
 

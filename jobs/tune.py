@@ -30,7 +30,11 @@ HEADINGS = {
 
 
 def tuned_arm(config: RunConfig) -> str:
-    """The arm whose settings are searched."""
+    """The arm whose settings are searched; raises RecipeError where the recipe names none."""
+    from rnalearner.errors import RecipeError
+
+    if config.tune.arm is None and not config.finetune.arms:
+        raise RecipeError("finetune.arms", "names no arm to tune", "name one, or set tune.arm")
     return config.tune.arm or config.finetune.arms[-1]
 
 

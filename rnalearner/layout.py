@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-PHASES = ("ingest", "explore", "gene2vec", "pretrain", "scout", "finetune", "report")
+PHASES = ("ingest", "explore", "genes", "gene2vec", "pretrain", "scout", "linear", "finetune", "report")
 """Of a whole run, in their order; `tune`, `predict` and `export` stand beside it."""
 
 
@@ -33,6 +33,11 @@ class RunLayout:
     @property
     def shards(self) -> Path:
         return self.phase("ingest") / "shards"
+
+    @property
+    def wide_shards(self) -> Path:
+        """The same samples with every gene that gene-level scouts can use, in the panel or not."""
+        return self.phase("ingest") / "wide_shards"
 
     @property
     def ingest_report(self) -> Path:
@@ -86,8 +91,22 @@ class RunLayout:
         """CSV: a row a scout: task, samples, epochs, accuracy, how far it moved."""
         return self.phase("scout") / "scouts.csv"
 
+    @property
+    def gene_guide(self) -> Path:
+        """One number a gene, from gene-level scouts."""
+        return self.phase("genes") / "gene_guide"
+
+    def linear(self, table: str) -> Path:
+        """CSV `table` of the linear models: runs, predictions, genes; rivals, rival_predictions."""
+        return self.phase("linear") / f"{table}.csv"
+
+    @property
+    def linear_classifiers(self) -> Path:
+        """What the guided linear learner learned, for new samples: <task>/, and an index."""
+        return self.phase("linear") / "classifiers"
+
     def finetune(self, table: str) -> Path:
-        """CSV `table` of Phase III: runs, curves, predictions, linear."""
+        """CSV `table` of Phase III: runs, curves, predictions."""
         return self.phase("finetune") / f"{table}.csv"
 
     @property
@@ -192,3 +211,49 @@ class PublishedModel:
     def guide(self) -> Path:
         """Absent where the model has none."""
         return self.root / "guide"
+
+    @property
+    def gene_guide(self) -> Path:
+        """Absent where the model has none."""
+        return self.root / "gene_guide"
+
+
+@dataclass(frozen=True)
+class BenchmarkLayout:
+    """What `rnalearner benchmark` leaves in its --out."""
+
+    root: Path
+
+    @property
+    def pieces(self) -> Path:
+        """Finished pieces, by their fingerprints: what a repeated command goes on from."""
+        return self.root / "pieces"
+
+    @property
+    def surveys(self) -> Path:
+        """Draws and leaks of every task, by their fingerprints."""
+        return self.root / "surveys"
+
+    @property
+    def draws(self) -> Path:
+        """CSV: task, k, draw, and the names of training and test samples."""
+        return self.root / "draws.csv"
+
+    @property
+    def results(self) -> Path:
+        """CSV: a row a task, k, draw, seed, arm and centring."""
+        return self.root / "results.csv"
+
+    @property
+    def permutation(self) -> Path:
+        """CSV: p of a 6+6 training set against relabelled ones, a row a task and arm."""
+        return self.root / "permutation.csv"
+
+    @property
+    def summary(self) -> Path:
+        """JSON: means, intervals and differences, and what was run."""
+        return self.root / "summary.json"
+
+    @property
+    def report(self) -> Path:
+        return self.root / "report.html"

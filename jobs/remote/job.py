@@ -20,11 +20,11 @@ Out = Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the re
 
 @app.command(
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
-    epilog="Example: rnalearner job submit finetune --train osd105 --label flight --watch",
+    epilog="Example: rnalearner job submit linear --train osd105 --label flight --watch",
 )
 def submit(
     context: typer.Context,
-    kind: Annotated[str, typer.Argument(help="finetune, tune, predict, explore, pretrain or scout.")],
+    kind: Annotated[str, typer.Argument(help="linear, finetune, tune, predict, explore, pretrain or scout.")],
     label: Annotated[str, typer.Option(help="A word of your own, to find it again.")] = "",
     follow: Annotated[bool, typer.Option("--watch", help="Stay until it has ended.")] = False,
     out: Out = None,

@@ -20,8 +20,9 @@ def list_models(server: Server = None, as_json: AsJson = False) -> None:
         typer.echo(json.dumps(found))
         return
     for model in found:
-        guide = "with guide" if model["has_guide"] else "no guide"
-        typer.echo(f"{model['id']:<28} {model['n_genes']:>6} genes  {guide:<10}  {model['name']}")
+        has = {"guide": model["has_guide"], "gene guide": model["has_gene_guide"]}
+        guides = ", ".join(name for name, there in has.items() if there) or "no guide"
+        typer.echo(f"{model['id']:<28} {model['n_genes']:>6} genes  {guides:<17}  {model['name']}")
 
 
 @app.command()

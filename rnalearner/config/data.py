@@ -1,9 +1,9 @@
 """Where the counts come from, and the tasks asked of them."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from rnalearner.config.section import Section
 
@@ -45,6 +45,10 @@ class TableConfig(Section):
     """CSV of labels whose first column, or column `sample`, names the samples."""
 
 
+def _one_or_more(value: Any) -> Any:
+    return (value,) if isinstance(value, str | Path) else value
+
+
 class DataConfig(Section):
     """What `ingest` reads."""
 
@@ -52,8 +56,10 @@ class DataConfig(Section):
     """Where the corpus comes from: `tables` means only the tables listed under `tables`."""
     root: Path = Path(".")
     """Folder that the other paths start from."""
-    corpus: Path = Path("compendium")
-    """The compendium's folder, or the local mirror of recount3."""
+    corpus: Annotated[tuple[Path, ...], BeforeValidator(_one_or_more), Field(min_length=1)] = (
+        Path("compendium"),
+    )
+    """The compendium's folder, or folders that are read as one; or the local mirror of recount3."""
     projects: tuple[str, ...] = ()
     """Studies of the corpus to read; empty reads all."""
     exclude: tuple[str, ...] = ()
@@ -74,6 +80,9 @@ class DataConfig(Section):
     """Without a panel: share of the corpus samples in which a gene must be measured."""
     panel_min_cpm: float = Field(1.0, ge=0)
     """Without a panel: mean CPM over the corpus that a gene must exceed."""
+    wide: bool = True
+    """Keep beside the panel every gene that two studies of the corpus measure and one of the run
+    expresses: what gene-level scouts read. It takes one more pass over the files."""
     allow_leak: bool = False
     """Go on, and say so in the report, where test animals were seen in training."""
     simulation: SimulationConfig = SimulationConfig()

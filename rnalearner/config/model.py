@@ -1,6 +1,7 @@
 """The encoder and the gene vectors that it starts from."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 
@@ -27,13 +28,20 @@ class ModelConfig(Section):
     """Width of the feed-forward layer, in `dim`s."""
     dropout: float = Field(0.0, ge=0, lt=1)
     """Dropout in feed-forward and attention output."""
+    values: Literal["bins", "interpolated"] = "bins"
+    """What a position is told of its gene: the bin of its expression, which Phase I masks and predicts
+    (the paper), or its expression minus the mean of the sample's study, in units of the gene's spread,
+    which Phase I masks and predicts as a number."""
 
 
 class Gene2vecConfig(Section):
-    """Gene vectors from co-expression: skip-gram over pairs of co-expressed genes."""
+    """Gene vectors from co-expression."""
 
     path: Path | None = None
     """Vectors to load instead (safetensors with `vectors_gd` and the gene ids)."""
+    method: Literal["skipgram", "covariance"] = "skipgram"
+    """Skip-gram over pairs of co-expressed genes (the paper), or loadings on the strongest directions
+    within studies, without the studies that Phase I holds out."""
     min_correlation: float = Field(0.5, gt=0, lt=1)
     """Genes whose expression correlates at least so much within studies are partners."""
     max_pairs_per_gene: int = Field(20, ge=1)

@@ -22,8 +22,11 @@ class PredictConfig(Section):
     """Table that turns gene symbols into Ensembl ids: columns `ensembl`, `symbol`."""
     task: str | None = None
     """Task whose classifiers are asked; without it, the run's only one."""
+    method: Literal["auto", "linear", "encoder"] = "auto"
+    """Who makes the call: the linear learner, an encoder, or (`auto`) the one that the yardstick found to
+    be the better one for so many training samples, of those that the run has. The others stand beside."""
     arm: Arm | None = None
-    """Arm that makes the call; without it, the last one of the run. The others stand beside it."""
+    """Arm of the encoder that makes its call, which asks for the encoder; without it, the last one."""
     formats: tuple[Literal["h5ad", "parquet", "csv"], ...] = ("h5ad", "parquet", "csv")
     min_confidence: float = Field(0.6, ge=0, le=1)
     """Samples whose likeliest class is less probable than this are abstained from."""
@@ -32,10 +35,12 @@ class PredictConfig(Section):
 
 
 class ExportConfig(Section):
-    """A published model: base checkpoint, guide, genes, and a card."""
+    """A published model: base checkpoint, guides, genes, and a card."""
 
     name: str = Field("model", pattern=r"^[A-Za-z0-9_-]+$")
     guide: bool = True
-    """With the guide, which takes Phase II; without it, the base checkpoint alone."""
+    """With the encoder's guide, which takes Phase II."""
+    gene_guide: bool = True
+    """With the gene guide, which takes seconds."""
     licence: str = "unknown"
     """Terms of the corpus and of what was learned from it, for the card."""

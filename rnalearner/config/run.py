@@ -11,11 +11,12 @@ from pydantic import Field, ValidationError, model_validator
 from rnalearner.config.data import DataConfig, TaskConfig
 from rnalearner.config.explore import ClusteringConfig, FigureConfig
 from rnalearner.config.finetune import FinetuneConfig
+from rnalearner.config.linear import LinearConfig
 from rnalearner.config.model import Gene2vecConfig, ModelConfig
 from rnalearner.config.predict import ExportConfig, PredictConfig
 from rnalearner.config.preprocessing import PreprocessingConfig, ShardConfig
 from rnalearner.config.pretrain import PretrainConfig
-from rnalearner.config.scouting import ScoutingConfig
+from rnalearner.config.scouting import GenesConfig, ScoutingConfig
 from rnalearner.config.section import Section
 from rnalearner.config.tune import TuneConfig
 from rnalearner.errors import RecipeError
@@ -50,6 +51,8 @@ class RunConfig(Section):
     model: ModelConfig = ModelConfig()
     pretrain: PretrainConfig = PretrainConfig()
     scouting: ScoutingConfig = ScoutingConfig()
+    genes: GenesConfig = GenesConfig()
+    linear: LinearConfig = LinearConfig()
     finetune: FinetuneConfig = FinetuneConfig()
     tune: TuneConfig = TuneConfig()
     predict: PredictConfig = PredictConfig()

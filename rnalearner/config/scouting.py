@@ -1,27 +1,66 @@
-"""Phase II."""
+"""Phase II, and the gene-level scouts: which contrasts teach, and how."""
 
+from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from rnalearner.config.section import Section
 
+Strategy = Literal[
+    "cluster_pairs",
+    "graded",
+    "one_against_rest",
+    "within_study",
+    "labelled",
+    "inside_study",
+    "within_tissue",
+    "gene_sets",
+]
+BETWEEN_CLUSTERS: tuple[Strategy, ...] = ("cluster_pairs", "graded", "one_against_rest")
+"""Strategies that tell sample clusters of the whole corpus apart: they need `explore`."""
 
-class ScoutingConfig(Section):
+
+class ContrastConfig(Section):
+    """Which groups of samples scouts tell apart."""
+
+    strategy: Strategy = "cluster_pairs"
+    """`cluster_pairs`: two sample clusters, as published. `graded`: the same, evenly from easy to hard.
+    `one_against_rest`: a sample cluster against all others. `within_study`: contrasts inside one study,
+    without labels. `labelled`: a label against the others inside one study. `inside_study`: `labelled`
+    where the study has labels, else `within_study`. `within_tissue`: groups inside one tissue.
+    `gene_sets`: a gene set high or low inside one study."""
+    max_samples: int = Field(13000, ge=8)
+    """Samples of a contrast, at most; both sides are cut alike."""
+    min_samples: int = Field(8, ge=4)
+    """Smaller sample clusters, studies and tissues do not scout; the report names them."""
+    label_column: str = "label"
+    """Column of the sheets that `labelled` reads."""
+    inside: Literal["tissue", "study"] = "tissue"
+    """What `within_tissue` looks into; samples without a tissue count with their study."""
+    sets: Path | None = None
+    """CSV that `gene_sets` reads: columns tf, target (and mor: its sign) or set, gene (and sign); genes
+    by Ensembl id, or by symbol where `data.genes` is given. Relative to `data.root`."""
+    min_set_genes: int = Field(5, ge=2)
+    """Genes of a set that a study must measure."""
+    seed: int = 0
+
+    @model_validator(mode="after")
+    def _sets_are_named(self) -> "ContrastConfig":
+        if self.strategy == "gene_sets" and self.sets is None:
+            raise ValueError("the strategy gene_sets needs a table of sets: name it in `sets`")
+        return self
+
+
+class ScoutingConfig(ContrastConfig):
     """Scouts and the guide they make."""
 
-    strategy: Literal["cluster_pairs", "within_study"] = "cluster_pairs"
-    """`cluster_pairs`: tell two sample clusters apart. `within_study`: contrasts inside one study."""
     n_scouts: int = Field(24, ge=1)
-    """Scouts; raised where needed so that no sample cluster is left out."""
+    """Scouts; raised where needed so that no sample cluster, study or tissue is left out."""
     in_flight: int = Field(2, ge=1)
     """Scouts at once."""
-    max_samples: int = Field(13000, ge=8)
-    """Samples of a scout's task, at most; both sides are cut alike."""
-    min_samples: int = Field(8, ge=4)
-    """Smaller sample clusters do not scout; the report names them."""
     validation_share: float = Field(0.2, gt=0, lt=1)
-    """Share of a task's samples held out."""
+    """Share of a contrast's samples held out."""
     batch_size: int = Field(8, ge=1)
     max_epochs: int = Field(20, ge=1)
     """Epochs at most; a scout stops when it has converged."""
@@ -41,4 +80,23 @@ class ScoutingConfig(Section):
     """Activations below the first trained block are kept up to this size a scout, else recomputed."""
     head_seed: int = 0
     """Every scout's head starts alike, so that its positions mean the same."""
-    seed: int = 0
+
+
+class GenesConfig(ContrastConfig):
+    """Gene-level scouts and the gene guide they make: one number a gene."""
+
+    strategy: Strategy = "inside_study"
+    average: Literal["arithmetic", "geometric"] = "geometric"
+    """Of studies: how far genes moved in them. `geometric` asks for genes that move in most of them."""
+    per_group: int = Field(24, ge=1)
+    """Contrasts of each study, tissue or sample cluster."""
+    max_samples: int = Field(1000, ge=8)
+    """Samples of a contrast, at most: they are held with all genes, several times over."""
+    min_samples: int = Field(6, ge=4)
+    """Smaller studies, tissues and sample clusters do not scout."""
+    measure: Literal["squared", "absolute"] = "squared"
+    """Mean over contrasts of the squared or the absolute moderated t; the latter hears loud studies less."""
+    min_cpm: float = Field(1.0, ge=0)
+    """A study speaks of the genes whose mean CPM in it is above this."""
+    min_studies: int = Field(2, ge=1)
+    """Genes of fewer such studies are not in the guide (where the corpus has as many)."""

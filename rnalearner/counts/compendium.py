@@ -1,50 +1,90 @@
-"""A compendium folder: `samples.csv` and one `<study>.tsv.gz` a study."""
+"""Compendium folders: `samples.csv` and one `<study>.tsv.gz` a study."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import anndata
+import pandas as pd
 
 from rnalearner.counts.read import read_counts
 from rnalearner.counts.sheet import attach_sheet, read_sheet
 from rnalearner.errors import CountsError, LabelError, RecipeError
+from rnalearner.publish import sha256_of
+
+SHEET = "samples.csv"
 
 
 class CompendiumSource:
-    """Bulk studies with their labels; `samples.csv` has sample, study, tissue, label, subject, ..."""
+    """Bulk studies with their labels; `samples.csv` has sample, study, tissue, label, subject, ...
+
+    Several folders are read as one. A study that two of them hold must be the same in both.
+    """
 
     role = "corpus"
 
-    def __init__(self, folder: Path, projects: tuple[str, ...] = (), exclude: tuple[str, ...] = ()) -> None:
-        """`projects`: the studies to read (empty: all that are listed), less `exclude`."""
-        self.folder, self.sheet_path = folder, folder / "samples.csv"
-        if not folder.is_dir():
-            raise CountsError(folder, "there is no such folder", "correct `data.root` or `data.corpus`")
-        self.sheet = read_sheet(self.sheet_path)
-        if "study" not in self.sheet:
-            raise LabelError(self.sheet_path, "has no column `study`", "name every sample's study")
-        listed = list(dict.fromkeys(self.sheet["study"]))
-        choice = ", ".join(listed)
+    def __init__(
+        self, folders: Sequence[Path], projects: tuple[str, ...] = (), exclude: tuple[str, ...] = ()
+    ) -> None:
+        """`projects`: the studies to read (empty: all that are listed), less `exclude`.
+
+        Raises CountsError where a folder is missing, or a study differs between two; LabelError for a
+        sheet without studies; RecipeError for a study that no sheet lists.
+        """
+        self.sheets = {folder: _sheet(folder) for folder in folders}
+        self._folder: dict[str, Path] = {}
+        for folder, sheet in self.sheets.items():
+            for study in dict.fromkeys(sheet["study"]):
+                self._check_same(study, self._folder.setdefault(study, folder), folder)
         for study in (*projects, *exclude):
-            if study not in listed:
+            if study not in self._folder:
                 # A misspelt exclusion would let the test side into the corpus.
-                raise RecipeError(self.sheet_path, f"lists no study {study}", f"choose from {choice}")
-        self._studies = [study for study in (projects or listed) if study not in exclude]
+                where, choice = ", ".join(str(f / SHEET) for f in folders), ", ".join(self._folder)
+                raise RecipeError(where, f"lists no study {study}", f"choose from {choice}")
+        self._studies = [study for study in (projects or self._folder) if study not in exclude]
 
     def studies(self) -> list[str]:
         return list(self._studies)
 
     def read(self, study: str) -> anndata.AnnData:
         """One study's samples, all of which must be in its file; others in the file are left out."""
-        path = self.folder / f"{study}.tsv.gz"
+        folder = self._folder[study]
+        path, sheet_path = folder / f"{study}.tsv.gz", folder / SHEET
         samples = read_counts(path)
-        sheet = self.sheet[self.sheet["study"] == study]
-        attach_sheet(samples, sheet, self.sheet_path)
+        sheet = self._rows(study, folder)
+        attach_sheet(samples, sheet, sheet_path)
         lacking = sorted(set(sheet.index) - set(samples.obs_names))
         if lacking:
             what = f"lists sample {lacking[0]} of {study}, which {path.name} lacks"
-            raise LabelError(self.sheet_path, what, "correct its name or leave it out")
+            raise LabelError(sheet_path, what, "correct its name or leave it out")
         listed_n = samples.obs_names.isin(sheet.index)
         return complete(samples if listed_n.all() else samples[listed_n].copy(), study)
+
+    def _rows(self, study: str, folder: Path) -> pd.DataFrame:
+        sheet = self.sheets[folder]
+        return sheet[sheet["study"] == study]
+
+    def _check_same(self, study: str, one: Path, other: Path) -> None:
+        if one == other:
+            return
+        rows = [
+            self._rows(study, folder).replace("", pd.NA).dropna(axis=1, how="all") for folder in (one, other)
+        ]
+        counts = [folder / f"{study}.tsv.gz" for folder in (one, other)]
+        same_sheet = rows[0].sort_index(axis=1).equals(rows[1].sort_index(axis=1))
+        if not (
+            same_sheet and all(path.is_file() for path in counts) and len(set(map(sha256_of, counts))) == 1
+        ):
+            what = f"holds another study {study} than {one}"
+            raise CountsError(other, what, "rename one of them, or leave it out of one folder")
+
+
+def _sheet(folder: Path) -> pd.DataFrame:
+    if not folder.is_dir():
+        raise CountsError(folder, "there is no such folder", "correct `data.root` or `data.corpus`")
+    sheet = read_sheet(folder / SHEET)
+    if "study" not in sheet:
+        raise LabelError(folder / SHEET, "has no column `study`", "name every sample's study")
+    return sheet
 
 
 def complete(samples: anndata.AnnData, study: str) -> anndata.AnnData:

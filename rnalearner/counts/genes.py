@@ -122,8 +122,13 @@ class GeneTable:
         # Most trusted first: a gene's own symbol before synonyms, exact case before any case.
         self._tables: list[dict[str, set[str]]] = [{}, {}, {}, {}]
         self.ids: set[str] = set()
+        self.symbol_of: dict[str, str] = {}
+        """A gene's own symbol, for those that have one."""
         for gene, symbols in pairs:
             self.ids.add(gene)
+            own = symbols.split("|")[0]
+            if own not in ("", "-"):
+                self.symbol_of.setdefault(gene, own)
             for rank, symbol in enumerate(symbols.split("|")):
                 if symbol in ("", "-"):
                     continue

@@ -26,11 +26,8 @@ class PanelStatistics:
 
     def add(self, samples: "anndata.AnnData") -> None:
         """Count one study: samples in which each gene was measured, and its CPM."""
-        total_n = samples.obs["total"].to_numpy()
-        scale_n = np.divide(1e6, total_n, out=np.zeros_like(total_n, dtype=float), where=total_n > 0)
-        cpm_g = scale_n @ samples.layers["counts"]
         self.n_samples += samples.n_obs
-        for gene, cpm in zip(samples.var_names, cpm_g, strict=True):
+        for gene, cpm in zip(samples.var_names, summed_cpm(samples), strict=True):
             self.n_measured[gene] += samples.n_obs
             self.cpm_sum[gene] += float(cpm)
 
@@ -48,3 +45,10 @@ class PanelStatistics:
             what = f"no gene is measured in {prevalence:.0%} of the corpus with a mean CPM above {min_cpm}"
             raise GeneError("corpus", what, "lower data.panel_prevalence or data.panel_min_cpm")
         return GeneSet(tuple(chosen))
+
+
+def summed_cpm(samples: "anndata.AnnData") -> np.ndarray:
+    """CPM of each gene, summed over the samples, g; samples without counts add nothing."""
+    total_n = samples.obs["total"].to_numpy()
+    scale_n = np.divide(1e6, total_n, out=np.zeros_like(total_n, dtype=float), where=total_n > 0)
+    return np.asarray(scale_n @ samples.layers["counts"])

@@ -40,11 +40,15 @@ def open_sources(data: DataConfig, simulated: Path) -> list[Source]:
     elif data.source == "recount3":
         from rnalearner.counts.recount3 import Recount3Source
 
-        sources.append(Recount3Source(data.root / data.corpus, data.projects, data.exclude))
+        if len(data.corpus) > 1:
+            what = f"names {len(data.corpus)} mirrors of recount3"
+            raise RecipeError("data.corpus", what, "name one, and put the projects there")
+        sources.append(Recount3Source(data.root / data.corpus[0], data.projects, data.exclude))
     elif data.source == "compendium":
         from rnalearner.counts.compendium import CompendiumSource
 
-        sources.append(CompendiumSource(data.root / data.corpus, data.projects, data.exclude))
+        folders = [data.root / folder for folder in data.corpus]
+        sources.append(CompendiumSource(folders, data.projects, data.exclude))
     elif not data.tables:
         raise RecipeError("data.source", "is `tables`, and no table is listed", "list some in `data.tables`")
     if data.osdr:

@@ -3,29 +3,25 @@
 import numpy as np
 
 from rnalearner.config import PredictConfig
+from rnalearner.linear.expression import smallest_cohort
 
-SAMPLES_A_CLASS = 2
-"""In a cohort that may be centred by its own mean."""
 SEEDS_AGREE = 0.75
 """Share of the seeds that must make the ensemble's call."""
 
 
-def smallest_cohort(n_classes: int) -> int:
-    """Samples that a cohort must have to be centred by its own mean.
-
-    The mean stands for "no class in particular": of one sample it would leave nothing, of two it
-    would force opposite calls.
-    """
-    return SAMPLES_A_CLASS * n_classes
-
-
 def reasons(
-    p_snc: np.ndarray, coverage_n: np.ndarray, quality: list[str], centring: bool, config: PredictConfig
+    p_snc: np.ndarray,
+    coverage_n: np.ndarray,
+    quality: list[str],
+    centring: bool,
+    config: PredictConfig,
+    weight_n: np.ndarray | None = None,
 ) -> list[str]:
     """Why each sample's call should not be trusted; "" where it may be.
 
     `p_snc` is NaN where a sample was not asked, which `quality` gives the reason of ("" elsewhere);
-    `coverage_n` is the share of the model's genes measured; `centring`: cohorts are centred.
+    `coverage_n` is the share of the model's genes measured; `centring`: cohorts are centred;
+    `weight_n`, of a linear model, the share of its weight that lies on measured genes.
     """
     mean_nc = p_snc.mean(0)
     n_seeds, n_asked, n_classes = len(p_snc), sum(not fault for fault in quality), p_snc.shape[2]
@@ -36,6 +32,9 @@ def reasons(
         if coverage_n[i] < config.min_coverage:
             share = f"{coverage_n[i]:.0%} of the model's genes are measured"
             found.append(f"{share}, fewer than {config.min_coverage:.0%}")
+        elif weight_n is not None and weight_n[i] < config.min_coverage:
+            share = f"the genes measured carry {weight_n[i]:.0%} of the model's weight"
+            found.append(f"{share}, less than {config.min_coverage:.0%}")
         if not fault:
             call = int(mean_nc[i].argmax())
             confidence, agree = mean_nc[i, call], int((p_snc[:, i].argmax(1) == call).sum())

@@ -44,7 +44,7 @@ def find_leaks(store: ShardStore, task: FewShotTask) -> list[str]:
     if test is None:
         return leaks
     test_subjects = set(test.subjects) - {""}
-    x_tg = _profiles(*store.counts(test.rows))
+    x_tg = profiles(*store.counts(test.rows))
     for split, dataset in task.datasets():
         if dataset is test:
             continue
@@ -56,7 +56,7 @@ def find_leaks(store: ShardStore, task: FewShotTask) -> list[str]:
                 f"{task.config.name}: {len(shared)} of {len(test_subjects)} test subjects are also in "
                 f"{split} ({dataset.study}): {', '.join(shared)}"
             )
-        correlation_tn = x_tg @ _profiles(*store.counts(dataset.rows)).T
+        correlation_tn = x_tg @ profiles(*store.counts(dataset.rows)).T
         for i, j in np.argwhere(correlation_tn > NEAR_DUPLICATE):
             leaks.append(
                 f"{task.config.name}: test sample {test.samples[i]} and {split} sample "
@@ -67,15 +67,15 @@ def find_leaks(store: ShardStore, task: FewShotTask) -> list[str]:
 
 def find_learned(configs: Iterable[TaskConfig], learned_from: Iterable[str]) -> list[str]:
     """Tests whose study, by its name, a published model learned from: a sentence a task."""
-    known = {_accession(study) for study in learned_from}
+    known = {accession(study) for study in learned_from}
     return [
         f"{config.name}: the published model learned from the test's study, {config.test}"
         for config in configs
-        if config.test is not None and _accession(config.test) in known
+        if config.test is not None and accession(config.test) in known
     ]
 
 
-def _accession(study: str) -> str:
+def accession(study: str) -> str:
     """NASA's accessions were renamed from GLDS to OSD; their files were not."""
     return study.replace("GLDS-", "OSD-")
 
@@ -89,28 +89,38 @@ def find_corpus_duplicates(store: ShardStore, tasks: Iterable[FewShotTask]) -> l
     tasks = list(tasks)
     corpus = corpus_rows(store.obs, [task.config for task in tasks])
     tests = [
-        (task.config.name, task.test.samples, _profiles(*store.counts(task.test.rows)))
+        (task.config.name, task.test.samples, profiles(*store.counts(task.test.rows)))
         for task in tasks
         if task.test is not None
     ]
+    return find_duplicates(store, corpus.rows, tests)
+
+
+def find_duplicates(
+    store: ShardStore, rows: np.ndarray, tests: Sequence[tuple[str, Sequence[str], np.ndarray]]
+) -> list[str]:
+    """Samples that stand in the `rows` of the store under another name: a sentence a task and study.
+
+    `tests`: name of a task, names of its samples, their `profiles` t x g on the store's genes.
+    """
     if not tests:
         return []
     found: dict[tuple[str, str], list[str]] = {}
-    for rows, counts_ng, total_n in store.iter_rows(corpus.rows, READ_ROWS):
-        x_ng = _profiles(counts_ng, total_n)
+    for batch, counts_ng, total_n in store.iter_rows(rows, READ_ROWS):
+        x_ng = profiles(counts_ng, total_n)
         for name, samples, x_tg in tests:
             for i, j in np.argwhere(x_tg @ x_ng.T > NEAR_DUPLICATE):
-                twin = store.obs.loc[rows[j]]
+                twin = store.obs.loc[batch[j]]
                 pair = f"{samples[i]} and {twin['sample']}"
                 found.setdefault((name, str(twin["study"])), []).append(pair)
     return [
-        f"{name}: {len(pairs)} pairs of a test sample and a corpus sample of {study} correlate above "
+        f"{name}: {len(pairs)} pairs of a task's sample and a corpus sample of {study} correlate above "
         f"{NEAR_DUPLICATE}, the first being {pairs[0]}"
         for (name, study), pairs in found.items()
     ]
 
 
-def _profiles(counts_ng: np.ndarray, total_n: np.ndarray) -> np.ndarray:
+def profiles(counts_ng: np.ndarray, total_n: np.ndarray) -> np.ndarray:
     """log2 CPM of each sample with mean 0 and length 1; an unmeasured gene counts as the mean."""
     values_ng = log2p1_cpm(counts_ng, total_n)
     centred_ng = np.nan_to_num(values_ng - np.nanmean(values_ng, axis=1, keepdims=True))

@@ -1,15 +1,14 @@
 """What a run's classifiers say of new samples, beside a linear rival.
 
-Classifiers trained with cohort centring subtract the mean feature of the samples that they are asked
-about together: one table is one cohort, so give a table a study. A cohort smaller than
-`smallest_cohort` is centred by the training samples' mean instead; what sets the two studies apart then
-stays in, and its samples are abstained from. A cohort of one class alone cannot be recognised: its
-calls would be divided all the same. Shapes: s seeds, n samples, g genes, c classes.
+Classifiers trained with cohort centring subtract the mean of the samples that they are asked about
+together: one table is one cohort, so give a table a study. A cohort smaller than `smallest_cohort` is
+centred by the training study's mean instead; what sets the two studies apart then stays in, and its
+samples are abstained from. A cohort of one class alone cannot be recognised: its calls would be
+divided all the same. Shapes: s seeds, n samples, g genes, c classes.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import anndata
@@ -18,22 +17,19 @@ import pandas as pd
 import torch
 
 from rnalearner.config import PredictConfig
-from rnalearner.errors import GeneError, RecipeError
-from rnalearner.finetune.abstain import reasons, smallest_cohort
-from rnalearner.finetune.classifier import TRAINING, Classifier, Index, Training
-from rnalearner.finetune.model import probabilities
+from rnalearner.finetune.abstain import reasons
+from rnalearner.finetune.classifiers import Classifiers
+from rnalearner.finetune.method import chosen_arm, chosen_method, chosen_task
+from rnalearner.finetune.question import question
+from rnalearner.finetune.voices import LINEAR, OnClassifier, among_all, hear
+from rnalearner.layout import RunLayout
 from rnalearner.linear.arms import fit_predict
-from rnalearner.model.prefix import FrozenPrefix
-from rnalearner.preprocessing import pipeline
+from rnalearner.linear.expression import smallest_cohort
+from rnalearner.linear.stored import Training
 from rnalearner.preprocessing.normalize import log2p1_cpm
 
-MIN_MATCHED = 0.5
-"""Share of the model's genes that a table must have: below it, it is of another species or kind of id."""
 RIVAL = "lr_l1_c10"
 """The strongest linear arm over the benchmark's tasks, fitted anew on the training samples."""
-BATCH = 8
-
-OnClassifier = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,105 +43,60 @@ class Answers:
 
 
 def answer(
-    folder: Path,
+    run: RunLayout,
     samples: anndata.AnnData,
     config: PredictConfig,
     on_classifier: OnClassifier,
     device: torch.device | None = None,
 ) -> Answers:
-    """Ask the classifiers in `folder` about `samples` (as `read_counts` gives them).
+    """Ask the classifiers of `run` about `samples` (as `read_counts` gives them).
 
-    To the samples' own columns it adds `rnalearner_`: call, probability_<class> (mean over seeds),
-    spread (standard deviation over seeds of the called class's probability), abstained, reason,
-    coverage; <arm>_call and <arm>_probability_<class> of the other arms; the same of rival and
-    rival_centred. A sample that expresses too few genes to have been trained on is not asked: it has
-    no call and takes no part in the cohort's mean. Raises CheckpointError where there are no whole
-    classifiers, RecipeError for an unknown task or arm, GeneError where too few genes are measured.
+    To the samples' own columns it adds `rnalearner_`: call, probability_<class> (an encoder's: mean over
+    seeds), spread (standard deviation over seeds of the called class's probability), abstained, reason,
+    coverage; <arm>_call and <arm>_probability_<class> of the other classifiers, the linear one being the
+    arm `linear`; the same of rival and rival_centred. A sample that expresses too few genes to have been
+    trained on is not asked: it has no call and takes no part in the cohort's mean. Raises
+    CheckpointError where there are no whole classifiers, RecipeError for a task, method or arm that there
+    is not, GeneError where too few genes are measured.
     """
-    index = Index.load(folder)
-    task, arm = _chosen(index, config)
-    classes, genes, counts_ng = index.tasks[task], index.gene_set, index.gene_set.align(samples)
-    coverage_n = (~np.isnan(counts_ng)).mean(1)
-    if coverage_n.max() < MIN_MATCHED:
-        what = f"measures {coverage_n.max():.0%} of the {len(genes)} genes that the classifiers know"
-        raise GeneError("predict.table", what, "check species and gene ids, or fine-tune on genes it has")
-    quality = _quality(samples.obs["n_expressed"], index.preprocessing.min_expressed_genes)
-    asked_n = np.array([not fault for fault in quality])
-    total_n = samples.obs["total"].to_numpy(float)
-    tokens_mg = pipeline.tokens(counts_ng[asked_n], total_n[asked_n], index.preprocessing)
+    known = Classifiers.of(run)
+    task = chosen_task(config.task, list(known.tasks))
+    classes, genes, training = known.tasks[task], known.gene_set, known.training(task)
+    method = chosen_method(config, known.methods(task), int(np.bincount(training.y_n).min()))
+    arm = chosen_arm(config, known.encoders.arms) if method == "encoder" and known.encoders else LINEAR
+    asked = question(samples, genes, known.preprocessing.min_expressed_genes)
+    values_ng, asked_n = log2p1_cpm(asked.counts_ng, asked.total_n), asked.asked_n
 
-    said: dict[str, np.ndarray] = {}
-    for number, name in enumerate(index.arms):
-        p_smc = []
-        for seed in range(index.seeds):
-            place = number * index.seeds + seed
-            on_classifier(place, len(index.arms) * index.seeds, f"{name}, seed {seed}")
-            p_smc.append(ask(index.classifier(folder, task, name, seed), tokens_mg, device))
-        said[name] = _among_all(np.stack(p_smc), asked_n)
-    training = Training.load(folder / task / TRAINING, genes, classes)
-    values_ng = log2p1_cpm(counts_ng, total_n)
-
+    heard = hear(known, task, asked, values_ng, on_classifier, device)
+    said, centring = heard.said, known.centring(method)
+    weight_n = heard.weight_n if method == "linear" else None
+    told = reasons(said[arm], asked.coverage_n, asked.quality, centring, config, weight_n)
     names = _in_columns(classes)
-    told = reasons(said[arm], coverage_n, quality, index.finetune.cohort_centring, config)
     columns = _columns("", said[arm].mean(0), classes, names)
     columns["spread"] = _spread(said[arm])
-    columns |= {"abstained": np.array([bool(why) for why in told]), "reason": told, "coverage": coverage_n}
-    for name in index.arms:
+    columns |= {"abstained": np.array([bool(why) for why in told]), "reason": told}
+    columns["coverage"] = asked.coverage_n
+    for name, p_snc in said.items():
         if name != arm:
-            columns |= _columns(f"{name}_", said[name].mean(0), classes, names)
+            columns |= _columns(f"{name}_", p_snc.mean(0), classes, names)
     for prefix, centred in (("rival_", False), ("rival_centred_", True)):
-        p_nc = _among_all(_rival(training, values_ng[asked_n], len(classes), centred), asked_n)
+        p_nc = among_all(_rival(training, values_ng[asked_n], len(classes), centred), asked_n)
         columns |= _columns(prefix, p_nc, classes, names)
 
     obs = samples.obs.loc[:, [not str(name).startswith("rnalearner_") for name in samples.obs]]
     added = pd.DataFrame({f"rnalearner_{name}": value for name, value in columns.items()}, index=obs.index)
     info = {
         "task": task,
+        "method": method,
         "arm": arm,
         "classes": list(classes),
-        "seeds": index.seeds,
+        "seeds": len(said[arm]),
         "genes": genes.sha256,
-        "cohort_centring": index.finetune.cohort_centring,
+        "cohort_centring": centring,
+        "calibrated": method == "linear",
         "rival": RIVAL,
     }
     return Answers(pd.concat([obs, added], axis=1), values_ng, genes.ids, info)
-
-
-@torch.no_grad()
-def ask(classifier: Classifier, tokens_ng: np.ndarray, device: torch.device | None = None) -> np.ndarray:
-    """Probability of every class, n x c, for samples of one cohort."""
-    n_classes = len(classifier.meta["classes"])
-    if not len(tokens_ng):
-        return np.empty((0, n_classes), np.float32)
-    model = classifier.model.to(device or torch.device("cpu"))
-    samples = FrozenPrefix(model.encoder, torch.from_numpy(tokens_ng), model.first, cache_mb=0)
-    batches = torch.arange(len(samples)).split(BATCH)
-    features_nf = torch.cat([model.raw_features(*samples[rows]) for rows in batches])
-    if model.centring:
-        own = len(samples) >= smallest_cohort(n_classes)
-        features_nf = features_nf - (features_nf.mean(0) if own else model.training_mean_f)
-    return probabilities(model.logits(features_nf))
-
-
-def _chosen(index: Index, config: PredictConfig) -> tuple[str, str]:
-    """The task, and the arm that makes the call; raises RecipeError naming those that there are."""
-    tasks = ", ".join(index.tasks)
-    if config.task is None and len(index.tasks) > 1:
-        raise RecipeError("predict.task", f"is not given, and the run has several: {tasks}", "choose one")
-    task = next(iter(index.tasks)) if config.task is None else config.task
-    if task not in index.tasks:
-        raise RecipeError("predict.task", f"the run has no task {task!r}", f"choose among {tasks}")
-    arm = config.arm or index.arms[-1]
-    if arm not in index.arms:
-        arms = ", ".join(index.arms)
-        raise RecipeError("predict.arm", f"the run has no arm {arm!r}", f"choose among {arms}")
-    return task, arm
-
-
-def _quality(n_expressed: pd.Series, least: int) -> list[str]:
-    """Why a sample cannot be asked: what training would have dropped; "" where it can."""
-    least = max(1, least)
-    return ["" if n >= least else f"expresses {n} genes, fewer than {least}" for n in n_expressed]
 
 
 def _rival(training: Training, x_ng: np.ndarray, n_classes: int, centred: bool) -> np.ndarray:
@@ -155,13 +106,6 @@ def _rival(training: Training, x_ng: np.ndarray, n_classes: int, centred: bool) 
     _, p = fit_predict(RIVAL, training.log2_cpm_ng, training.y_n, x_ng, centred=centred)
     assert p is not None  # noqa: S101 - this arm has probabilities
     return np.stack([1 - p, p], axis=1) if p.ndim == 1 else p
-
-
-def _among_all(p_mc: np.ndarray, asked_n: np.ndarray) -> np.ndarray:
-    """... x m x c of the samples that were asked -> ... x n x c of all, NaN for the others."""
-    p_nc = np.full((*p_mc.shape[:-2], len(asked_n), p_mc.shape[-1]), np.nan)
-    p_nc[..., asked_n, :] = p_mc
-    return p_nc
 
 
 def _spread(p_snc: np.ndarray) -> np.ndarray:

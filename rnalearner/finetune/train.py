@@ -3,7 +3,7 @@
 Shapes: n samples, g genes, c classes.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
 
@@ -31,6 +31,8 @@ class LabelledTokens:
 
     tokens_ng: Tensor
     y_n: Tensor
+    skip_nc: Tensor | None = None
+    """Logits of a linear model that the encoder's are added to; None: none."""
 
 
 @dataclass
@@ -44,6 +46,8 @@ class FinetuneResult:
     """epoch, split, loss, accuracy."""
     probability: dict[str, np.ndarray] = field(default_factory=dict)
     """Split -> probability of every class for each sample, n x c, at the scored epoch."""
+    logits: dict[str, np.ndarray] = field(default_factory=dict)
+    """The same before softmax, which rounds what is nearly certain to 1 and so loses its order."""
 
 
 def finetune(
@@ -57,13 +61,19 @@ def finetune(
     device: torch.device | None = None,
     prefixes: Mapping[str, FrozenPrefix] | None = None,
     watch: Watch | None = None,
+    readout_d: Tensor | None = None,
+    gene_weight_g: Tensor | None = None,
+    only: str | None = None,
 ) -> FinetuneResult:
     """Train on data["train"], watch data["validation"] if there is one, score every split at the end.
 
     The encoder passed in is not changed. `seed` chooses the head and the order of the samples.
     `prefixes`: activations of these splits that were made before, of an encoder with the same frozen
-    blocks. `watch` hears of each point of the curves, and may raise to end the run. Raises LabelError
-    where the validation set is to select the epoch and there is none.
+    blocks. `watch` hears of each point of the curves, and may raise to end the run. For the head
+    gene_readout: `readout_d`, the direction that the corpus reads (else the training samples'), and
+    `gene_weight_g`, what a gene guide says of each gene (rnalearner.finetune.gene_weights). `only`:
+    the one split whose probabilities are wanted, and no curves: a benchmark trains thousands of
+    models. Raises LabelError where the validation set is to select the epoch and there is none.
     """
     if config.select == "validation" and "validation" not in data:
         what = "is `validation`, and the task declares no validation study"
@@ -76,13 +86,26 @@ def finetune(
     every = {split: torch.arange(len(d.y_n)) for split, d in data.items()}
     y_n = {split: d.y_n.to(device) for split, d in data.items()}
     parameters = {n: p for n, p in model.named_parameters() if p.requires_grad}
-    optimizer = torch.optim.AdamW(parameters.values(), config.learning_rate, weight_decay=config.weight_decay)
+    optimizer = _optimizer(model, config)
     guides = _guided(model, guide, config.guide_temperature)
     step = GuidedStep(optimizer, guides, form=config.guide_form)
     generator = torch.Generator().manual_seed(seed)
-    model.calibrate(samples["train"][every["train"]])
+    train = samples["train"][every["train"]]
+    if config.head == "gene_readout":
+        if readout_d is None:
+            model.start_readout(train, data["train"].tokens_ng)
+        else:
+            model.head.squeeze.weight.data.copy_(readout_d[None])
+        if gene_weight_g is not None:
+            model.head.gene_weight_g.copy_(gene_weight_g)
+    model.calibrate(train)
+    skip_nc = {s: None if d.skip_nc is None else d.skip_nc.to(device) for s, d in data.items()}
+    if config.initial_head == "ridge":
+        model.start_head(train, y_n["train"], config.head_penalty, skip_nc["train"])
+    start = {p: p.detach().clone() for p in parameters.values()} if config.start_penalty else {}
     result = FinetuneResult(model, config.epochs)
-    watched = [split for split in ("train", "validation") if split in data]
+    watched = [split for split in ("train", "validation") if split in data and only is None]
+    units: list[float] = []
     best_loss, best = float("inf"), None
     for epoch in range(1, config.epochs + 1):
         rate = learning_rate(
@@ -94,13 +117,24 @@ def finetune(
         for group in optimizer.param_groups:
             group["lr"] = rate
         for rows in _batches(len(samples["train"]), config.batch_size, generator):
-            loss = nn.functional.cross_entropy(model(samples["train"][rows]), y_n["train"][rows.to(device)])
+            # One frozen batch of all samples is read once, not in each epoch.
+            once = samples["train"].frozen and len(rows) == len(samples["train"]) <= config.batch_size
+            batch = train if once else samples["train"][rows]
+            genes = _some_genes(model.encoder.n_genes, config.genes_per_step, generator)
+            logits_nc = _with_skip(model(batch, genes), skip_nc["train"], rows)
+            loss = nn.functional.cross_entropy(logits_nc, y_n["train"][rows.to(device)])
+            for parameter, value in start.items():
+                loss = loss + config.start_penalty * (parameter - value).square().sum()
             optimizer.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(list(parameters.values()), config.clip_norm)
+            if config.optimizer == "sgd":
+                units = units or [_gradient_rms(group["params"]) for group in optimizer.param_groups]
+                for group, unit in zip(optimizer.param_groups, units, strict=True):
+                    group["lr"] = rate / unit
             step()
-        if epoch % config.evaluate_every == 0 or epoch in (1, config.epochs):
-            scores = {s: _score(model, samples[s][every[s]], y_n[s])[:2] for s in watched}
+        if watched and (epoch % config.evaluate_every == 0 or epoch in (1, config.epochs)):
+            scores = {s: _score(model, samples[s][every[s]], y_n[s], skip_nc[s]) for s in watched}
             for split, (loss_value, accuracy) in scores.items():
                 result.curves.append(
                     {"epoch": epoch, "split": split, "loss": loss_value, "accuracy": accuracy}
@@ -114,8 +148,11 @@ def finetune(
         with torch.no_grad():
             for name, parameter in parameters.items():
                 parameter.copy_(best[name])
-    result.probability = {s: _score(model, samples[s][every[s]], y_n[s])[2] for s in data}
-    model.remember(samples["train"][every["train"]])
+    for split in data if only is None else (only,):
+        logits_nc = _logits(model, samples[split][every[split]], skip_nc[split])
+        result.logits[split], result.probability[split] = logits_nc.cpu().numpy(), probabilities(logits_nc)
+    if only is None:
+        model.remember(train)
     return result
 
 
@@ -126,13 +163,14 @@ def _samples(
     made: Mapping[str, FrozenPrefix],
 ) -> dict[str, FrozenPrefix]:
     """Each split below the first trained block: as it was `made` before, or made now."""
-    if any(prefix.first != model.first or model.first == 0 for prefix in made.values()):
+    ends = (model.first, model.attended)
+    if any((prefix.first, prefix.attended) != ends or not prefix.frozen for prefix in made.values()):
         raise ValueError(f"the first trained block is {model.first}: these activations end elsewhere")
     cache_mb = config.prefix_cache_mb // len(data)
     return {
         split: made[split]
         if split in made
-        else FrozenPrefix(model.encoder, d.tokens_ng, model.first, cache_mb)
+        else FrozenPrefix(model.encoder, d.tokens_ng, model.first, cache_mb, attended=model.attended)
         for split, d in data.items()
     }
 
@@ -151,6 +189,29 @@ def _guided(model: FewShotModel, guide: Guide | None, temperature: float) -> dic
     return {p: tempered(guide.values[name].to(p.device), temperature) for name, p in trained.items()}
 
 
+def _optimizer(model: FewShotModel, config: FinetuneConfig) -> torch.optim.Optimizer:
+    """AdamW, or SGD with momentum and no decay (its rate is in other units, and would turn decay wild)."""
+    if config.optimizer == "adamw":
+        trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        return torch.optim.AdamW(trained, config.learning_rate, weight_decay=config.weight_decay)
+    parts = [[p for p in part.parameters() if p.requires_grad] for part in (model.encoder, model.head)]
+    return torch.optim.SGD([{"params": part} for part in parts], config.learning_rate, momentum=0.9)
+
+
+def _gradient_rms(parameters: Iterable[nn.Parameter]) -> float:
+    """Root mean square of all gradients together; never 0."""
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    squares = sum(float(gradient.double().square().sum()) for gradient in gradients)
+    return max((squares / sum(gradient.numel() for gradient in gradients)) ** 0.5, 1e-20)
+
+
+def _some_genes(n_genes: int, size: int, generator: torch.Generator) -> Tensor | None:
+    """Columns of `size` genes drawn without replacement, sorted; None where all take part."""
+    if size == 0 or size >= n_genes:
+        return None
+    return torch.randperm(n_genes, generator=generator)[:size].sort().values
+
+
 def _batches(n: int, size: int, generator: torch.Generator) -> Iterator[Tensor]:
     """Rows in batches; never one sample alone, whose centred features would be nothing."""
     if n <= size:  # one batch holds all: its order changes nothing
@@ -160,12 +221,22 @@ def _batches(n: int, size: int, generator: torch.Generator) -> Iterator[Tensor]:
     yield from (order[i : i + size] for i in range(0, n - 1, size))
 
 
+def _with_skip(logits_nc: Tensor, skip_nc: Tensor | None, rows: Tensor | None = None) -> Tensor:
+    if skip_nc is None:
+        return logits_nc
+    return logits_nc + (skip_nc if rows is None else skip_nc[rows.to(skip_nc.device)])
+
+
 @torch.no_grad()
+def _logits(model: FewShotModel, samples: tuple[Tensor, Tensor], skip_nc: Tensor | None) -> Tensor:
+    """Logits of every class for each sample, n x c."""
+    return _with_skip(model(samples), skip_nc)
+
+
 def _score(
-    model: FewShotModel, samples: tuple[Tensor, Tensor], y_n: Tensor
-) -> tuple[float, float, np.ndarray]:
-    """Loss, accuracy, and each sample's probability of every class, n x c."""
-    logits_nc = model(samples)
+    model: FewShotModel, samples: tuple[Tensor, Tensor], y_n: Tensor, skip_nc: Tensor | None
+) -> tuple[float, float]:
+    """Loss and accuracy."""
+    logits_nc = _logits(model, samples, skip_nc)
     loss = nn.functional.cross_entropy(logits_nc, y_n).item()
-    accuracy = (logits_nc.argmax(1) == y_n).float().mean().item()
-    return loss, accuracy, probabilities(logits_nc)
+    return loss, (logits_nc.argmax(1) == y_n).float().mean().item()

@@ -9,6 +9,18 @@ from scipy.stats import rankdata
 
 from rnalearner.errors import CountsError
 
+SAMPLES_A_CLASS = 2
+"""In a cohort that may be centred by its own mean."""
+
+
+def smallest_cohort(n_classes: int) -> int:
+    """Samples that a cohort must have to be centred by its own mean.
+
+    The mean stands for "no class in particular": of one sample it would leave nothing, of two it
+    would force opposite calls.
+    """
+    return SAMPLES_A_CLASS * n_classes
+
 
 def usable_genes(train_cohort_ng: np.ndarray, test_cohort_mg: np.ndarray, min_cpm: float = 1.0) -> np.ndarray:
     """Genes (bool, g) measured in every sample of both cohorts, with a mean CPM above `min_cpm`.

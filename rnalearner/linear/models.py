@@ -17,12 +17,17 @@ FLAT = 1e-12
 
 
 def ridge_logistic(train_ng: np.ndarray, y_n: np.ndarray, test_mg: np.ndarray, c: float = 1.0) -> Prediction:
-    """Logistic regression with an L2 penalty, genes standardised by the training samples.
+    """Logistic regression with an L2 penalty, genes standardised by the training samples."""
+    return ridge_in_span(*standardised(train_ng, test_mg), y_n, c)
+
+
+def ridge_in_span(train_ng: np.ndarray, test_mg: np.ndarray, y_n: np.ndarray, c: float = 1.0) -> Prediction:
+    """Logistic regression with an L2 penalty, columns centred by the training samples, not scaled.
 
     Its weights lie in the span of the training samples (representer theorem), so it is fitted on n
     coordinates instead of g genes: the same answer, in milliseconds.
     """
-    coordinates = ridge_coordinates(train_ng, test_mg)
+    coordinates = span_coordinates(train_ng, test_mg)
     if coordinates is None:
         return np.zeros(len(test_mg)), np.full(len(test_mg), 0.5)
     train_nr, test_mr = coordinates
@@ -35,18 +40,27 @@ def ridge_model(c: float) -> LogisticRegression:
     return LogisticRegression(C=c, max_iter=2000, tol=1e-6)
 
 
-def ridge_coordinates(train_ng: np.ndarray, test_mg: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-    """Both sides, standardised by the training samples, in the basis that these span.
-
-    None where all training samples are alike: there is nothing to learn from.
-    """
-    centre_g, spread_g = train_ng.mean(0), train_ng.std(0)
+def standardised(train_ng: np.ndarray, test_mg: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Both sides, each gene scaled by its spread over the training samples."""
+    spread_g = train_ng.std(0)
     spread_g = np.where(spread_g < FLAT, 1.0, spread_g)
-    left_nr, singular_r, right_rg = np.linalg.svd((train_ng - centre_g) / spread_g, full_matrices=False)
-    real_r = singular_r > 1e-5 * max(singular_r.max(), FLAT)
+    return train_ng / spread_g, test_mg / spread_g
+
+
+def span_coordinates(train_ng: np.ndarray, test_mg: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """Both sides, centred by the training samples, in an orthonormal basis of what these span.
+
+    None where all training samples are alike: there is nothing to learn from. Through the n x n
+    products of the samples, which at g genes is an order faster than decomposing the samples.
+    """
+    centre_g = train_ng.mean(0)
+    train_ng = train_ng - centre_g
+    power_r, vectors_nr = np.linalg.eigh(train_ng @ train_ng.T)
+    real_r = power_r > 1e-10 * max(power_r.max(), FLAT)
     if not real_r.any():
         return None
-    return left_nr[:, real_r] * singular_r[real_r], (test_mg - centre_g) / spread_g @ right_rg[real_r].T
+    length_r, vectors_nr = np.sqrt(power_r[real_r]), vectors_nr[:, real_r]
+    return vectors_nr * length_r, (test_mg - centre_g) @ (train_ng.T @ (vectors_nr / length_r))
 
 
 def lasso_logistic(train_ng: np.ndarray, y_n: np.ndarray, test_mg: np.ndarray, c: float = 1.0) -> Prediction:

@@ -9,14 +9,21 @@ from collections.abc import Callable
 import numpy as np
 from scipy.special import log_expit, softmax
 
-from rnalearner.linear.models import Prediction, cosine, lasso_logistic, ridge_coordinates, ridge_model
+from rnalearner.linear.models import (
+    Prediction,
+    cosine,
+    lasso_logistic,
+    ridge_model,
+    span_coordinates,
+    standardised,
+)
 from rnalearner.linear.models import t_signature as two_class_signature
 
 
 def ridge_logistic(train_ng: np.ndarray, y_n: np.ndarray, test_mg: np.ndarray, c: float = 1.0) -> Prediction:
     """Multinomial logistic regression with an L2 penalty, fitted as for two classes."""
     n_classes = int(y_n.max()) + 1
-    coordinates = ridge_coordinates(train_ng, test_mg)
+    coordinates = span_coordinates(*standardised(train_ng, test_mg))
     if coordinates is None:
         flat_mc = np.zeros((len(test_mg), n_classes))
         return flat_mc, np.full_like(flat_mc, 1 / n_classes)

@@ -1,4 +1,4 @@
-"""All linear arms on one task, as the two tables that Phase III writes."""
+"""All linear arms on one task, as two tables."""
 
 from collections.abc import Sequence
 
@@ -22,7 +22,7 @@ def score_rivals(
     train_cohort_ng: np.ndarray | None = None,
     test_cohort_mg: np.ndarray | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Tables (linear, linear_predictions): every arm, uncentred and centred, on one task.
+    """Tables (scores, predictions): every arm, uncentred and centred, on one task.
 
     `test_samples` has a row a test sample: sample, subject, unseen_subject. Expression, cohorts and
     errors as in `fit_predict`. Predictions hold a `call` (class number), a `score` (of two classes:

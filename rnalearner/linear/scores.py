@@ -4,7 +4,7 @@ Shapes: n samples, c classes. Of two classes one column tells all: the positive 
 """
 
 import numpy as np
-from sklearn.metrics import roc_auc_score
+from scipy.stats import rankdata
 
 
 def accuracy(y_n: np.ndarray, call_n: np.ndarray) -> float:
@@ -24,8 +24,16 @@ def auroc(y_n: np.ndarray, score_nc: np.ndarray) -> float:
     if len(present) < 2 or np.isnan(score_nc).any():
         return float("nan")
     if score_nc.ndim == 2 and score_nc.shape[1] > 2:
-        return float(np.mean([roc_auc_score(y_n == k, score_nc[:, int(k)]) for k in present]))
-    return float(roc_auc_score(y_n, score_nc[:, 1] if score_nc.ndim == 2 else score_nc))
+        return float(np.mean([_above(y_n == k, score_nc[:, int(k)]) for k in present]))
+    return _above(y_n == present[1], score_nc[:, 1] if score_nc.ndim == 2 else score_nc)
+
+
+def _above(positive_n: np.ndarray, score_n: np.ndarray) -> float:
+    """Share of pairs in which the positive sample has the higher score; ties count half (Mann-Whitney)."""
+    n_positive = int(positive_n.sum())
+    n_pairs = n_positive * (len(positive_n) - n_positive)
+    rank_sum = rankdata(score_n)[positive_n].sum()
+    return float((rank_sum - n_positive * (n_positive + 1) / 2) / n_pairs)
 
 
 def brier(y_n: np.ndarray, probability_nc: np.ndarray | None) -> float:

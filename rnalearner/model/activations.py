@@ -26,7 +26,7 @@ HIDDEN, MANIFEST = "hidden_nld.npy", "activations.json"
 def activations_key(encoder: ExpressionEncoder, tokens_ng: Tensor, cut: int) -> str:
     """Hash of the tokens, of all weights and projections below block `cut`, and of the arithmetic."""
     digest = hashlib.sha256()
-    below: tuple[str, ...] = ("bin_embedding.", "extra_d", "gene_vectors_gd")
+    below: tuple[str, ...] = ("bin_embedding.", "value_embedding.", "extra_d", "gene_vectors_gd")
     below += tuple(f"performer.net.layers.{block}." for block in range(cut))
     frozen = {name: value for name, value in encoder.state_dict().items() if name.startswith(below)}
     device = encoder.gene_vectors_gd.device.type  # bf16 on one kind, float32 on the other

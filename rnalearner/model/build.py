@@ -16,11 +16,13 @@ from rnalearner.preprocessing.binning import BinVocabulary
 
 def identity(config: ModelConfig, preprocessing: PreprocessingConfig, gene_set: GeneSet) -> dict[str, Any]:
     """What two checkpoints must share before weights may pass between them."""
+    # Checkpoints from before there was a choice of values are of bins, and say nothing of it.
+    unsaid = {"path", "values"} if config.values == "bins" else {"path"}
     return {
         "gene_set": gene_set.sha256,
         "scale": preprocessing.scale,
         "n_bins": preprocessing.n_bins,
-        "model": config.model_dump(mode="json", exclude={"path"}),
+        "model": config.model_dump(mode="json", exclude=unsaid),
     }
 
 

@@ -1,4 +1,4 @@
-"""The encoder: expression bins in, one vector a gene out.
+"""The encoder: expression in, one vector a gene out.
 
 Shapes: n samples, g genes, l = g + 1 positions, d model width. The last position belongs to no gene.
 """
@@ -9,14 +9,18 @@ from torch import Tensor, nn
 
 from rnalearner.config import ModelConfig
 from rnalearner.model.attention import attend
+from rnalearner.model.values import CentredValues
 
 
 class ExpressionEncoder(nn.Module):
     """performer-pytorch's Performer over genes, after scBERT (Yang et al. 2022).
 
     A position is the learned embedding of its bin plus the frozen vector of its gene; genes have no
-    order, so there is no positional code. `prefix` and `suffix` cut the computation between two
-    blocks: what lies below the first trained block never changes and can be computed once.
+    order, so there is no positional code. With `config.values` "interpolated" it takes centred values
+    instead of bins (rnalearner.model.values): wherever `inputs_ng` stands, it is tokens of any integer
+    type, or floats of log2 CPM minus the study's mean, NaN where not measured. `prefix` and `suffix` cut
+    the computation between two blocks: what lies below the first trained block never changes and can be
+    computed once.
     """
 
     gene_vectors_gd: Tensor
@@ -27,10 +31,16 @@ class ExpressionEncoder(nn.Module):
         if gene_vectors_gd.shape[1] != config.dim:
             raise ValueError(f"gene vectors have width {gene_vectors_gd.shape[1]}, the model {config.dim}")
         self.config = config
-        self.bin_embedding = nn.Embedding(n_tokens, config.dim)
+        self.pad_token: float
+        """What stands for "not measured" in the inputs."""
+        if config.values == "bins":
+            self.bin_embedding = nn.Embedding(n_tokens, config.dim)
+            self.pad_token = pad
+        else:
+            self.value_embedding = CentredValues(len(gene_vectors_gd), config.dim)
+            self.pad_token = torch.nan
         self.extra_d = nn.Parameter(torch.randn(config.dim) * config.dim**-0.5)
         self.register_buffer("gene_vectors_gd", gene_vectors_gd.clone())
-        self.pad_token = pad
         self.performer = Performer(
             dim=config.dim,
             depth=config.depth,
@@ -50,23 +60,28 @@ class ExpressionEncoder(nn.Module):
     def n_genes(self) -> int:
         return self.gene_vectors_gd.shape[0]
 
-    def forward(self, tokens_ng: Tensor) -> Tensor:
-        """Bins (any integer type) to hidden_nld, after the final norm."""
-        return self.suffix(self.embed(tokens_ng), self.measured(tokens_ng), from_block=0)
+    def forward(self, inputs_ng: Tensor) -> Tensor:
+        """Inputs to hidden_nld, after the final norm."""
+        return self.suffix(self.embed(inputs_ng), self.measured(inputs_ng), from_block=0)
 
-    def embed(self, tokens_ng: Tensor) -> Tensor:
-        """Bins to the first block's input, n x l x d."""
-        genes_ngd = self.bin_embedding(tokens_ng.int()) + self.gene_vectors_gd
-        extra_n1d = self.extra_d.expand(len(tokens_ng), 1, -1)
-        return torch.cat([genes_ngd, extra_n1d], dim=1)
+    def embed(self, inputs_ng: Tensor) -> Tensor:
+        """Inputs to the first block's input, n x l x d."""
+        if self.config.values == "bins":
+            values_ngd = self.bin_embedding(inputs_ng.int())
+        else:
+            values_ngd = self.value_embedding(inputs_ng)
+        extra_n1d = self.extra_d.expand(len(inputs_ng), 1, -1)
+        return torch.cat([values_ngd + self.gene_vectors_gd, extra_n1d], dim=1)
 
-    def measured(self, tokens_ng: Tensor) -> Tensor:
+    def measured(self, inputs_ng: Tensor) -> Tensor:
         """True where a position may be attended to: measured genes and the extra position, n x l."""
-        return nn.functional.pad(tokens_ng != self.pad_token, (0, 1), value=True)
+        bins = self.config.values == "bins"
+        measured_ng = inputs_ng != self.pad_token if bins else ~torch.isnan(inputs_ng)
+        return nn.functional.pad(measured_ng, (0, 1), value=True)
 
-    def prefix(self, tokens_ng: Tensor, n_blocks: int) -> Tensor:
+    def prefix(self, inputs_ng: Tensor, n_blocks: int) -> Tensor:
         """The hidden state n x l x d after the first `n_blocks` blocks."""
-        return self.blocks(self.embed(tokens_ng), self.measured(tokens_ng), 0, n_blocks)
+        return self.blocks(self.embed(inputs_ng), self.measured(inputs_ng), 0, n_blocks)
 
     def suffix(self, hidden_nld: Tensor, measured_nl: Tensor, from_block: int) -> Tensor:
         """From the hidden state before block `from_block` to the end, final norm included."""

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from rnalearner.model.encoder import ExpressionEncoder
+from rnalearner.model.halves import after_attention
 
 
 def autocast(device: torch.device) -> torch.autocast:
@@ -31,20 +32,25 @@ class FrozenPrefix:
         cache_mb: int,
         batch_size: int = 8,
         stored_nld: Tensor | None = None,
+        attended: bool = False,
     ) -> None:
         """`first`: the first trained block. `tokens_ng` may be any integer type, on any device.
+
+        `attended`: the prefix holds that block's attention too (rnalearner.model.halves).
 
         `stored_nld`: the activations, where they were computed before (rnalearner.model.activations);
         those that do not fit on the encoder's device stay where they are.
         """
         self.encoder, self.first, self.tokens_ng = encoder, first, tokens_ng
+        self.attended = attended
         self.device = encoder.gene_vectors_gd.device
         self.rows_n = torch.arange(len(tokens_ng))
         fits = 4 * len(tokens_ng) * (encoder.n_genes + 1) * encoder.config.dim <= cache_mb * 2**20
         self.kept_nld: Tensor | None = None
-        if first > 0 and stored_nld is not None:
+        self.frozen = first > 0 or attended
+        if self.frozen and stored_nld is not None:
             self.kept_nld = stored_nld.to(self.device) if fits else stored_nld
-        elif first > 0 and fits:
+        elif self.frozen and fits:
             parts = tokens_ng.split(batch_size)
             self.kept_nld = torch.cat([self._below(part.to(self.device)) for part in parts])
 
@@ -67,5 +73,8 @@ class FrozenPrefix:
         return view
 
     def _below(self, tokens_ng: Tensor) -> Tensor:
-        with torch.set_grad_enabled(self.first == 0 and torch.is_grad_enabled()), autocast(self.device):
-            return self.encoder.prefix(tokens_ng, self.first)
+        with torch.set_grad_enabled(not self.frozen and torch.is_grad_enabled()), autocast(self.device):
+            hidden_nld = self.encoder.prefix(tokens_ng, self.first)
+            if not self.attended:
+                return hidden_nld
+            return after_attention(self.encoder, hidden_nld, self.encoder.measured(tokens_ng), self.first)

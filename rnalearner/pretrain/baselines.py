@@ -36,7 +36,11 @@ def log_frequencies(histogram_gb: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class TrivialScore:
-    """Masked accuracy and mean cross entropy (nats) of both predictors on the same positions."""
+    """Masked accuracy and mean loss of both predictors on the same positions.
+
+    Their fields are named after those of bins; for centred values see
+    rnalearner.pretrain.centred_baselines.
+    """
 
     commonest_accuracy: float
     commonest_loss: float

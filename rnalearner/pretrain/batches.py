@@ -13,8 +13,9 @@ import numpy as np
 from rnalearner.config.pretrain import PretrainConfig
 from rnalearner.preprocessing import pipeline
 from rnalearner.pretrain.baselines import TrivialScore, bin_histogram, trivial_score
+from rnalearner.pretrain.centring import Centring
 from rnalearner.pretrain.counters import counter_generator
-from rnalearner.pretrain.masking import MaskedBatch, mask_bins, row_draws
+from rnalearner.pretrain.masking import MaskedBatch, mask_bins, mask_values, row_draws
 from rnalearner.shards.read import ShardStore
 from rnalearner.shards.sampling import EpochPlan
 from rnalearner.shards.thinning import thin
@@ -25,13 +26,17 @@ READ_ROWS = 64
 
 @dataclass(frozen=True)
 class PretrainData:
-    """The samples that train and those that are scored, which are of other studies."""
+    """The samples that train and those that are scored, which are of other studies.
+
+    Batches are of bins, or of centred values where there is a `centring`.
+    """
 
     store: ShardStore
     rows_train: np.ndarray
     rows_valid: np.ndarray
     config: PretrainConfig
     shuffle_groups: int = 16
+    centring: Centring | None = None
 
     def training(self, epoch: int, start: int, rank: int = 0, num_ranks: int = 1) -> Iterator[MaskedBatch]:
         """This rank's batches of `epoch` from batch `start` on; masks differ in every epoch."""
@@ -75,9 +80,12 @@ class PretrainData:
     def _masked(
         self, rows: np.ndarray, counts_ng: np.ndarray, total_n: np.ndarray, purpose: str, epoch: int
     ) -> MaskedBatch:
-        bins_ng = pipeline.tokens(counts_ng, total_n, self.store.preprocessing)
-        uniform_ng = row_draws(rows, bins_ng.shape[1], self.config.seed, purpose, epoch)
         config = self.config
+        uniform_ng = row_draws(rows, counts_ng.shape[1], config.seed, purpose, epoch)
+        if self.centring is not None:
+            values_ng = pipeline.values(counts_ng, total_n, self.store.preprocessing)
+            return mask_values(self.centring.centred(values_ng, rows), uniform_ng, config.mask_share)
+        bins_ng = pipeline.tokens(counts_ng, total_n, self.store.preprocessing)
         return mask_bins(bins_ng, uniform_ng, config.mask_share, config.replace_share, self.store.vocabulary)
 
     def _thinned(

@@ -1,4 +1,4 @@
-"""Which bins of a sample are hidden, and what stands in their place.
+"""Which genes of a sample are hidden, and what stands in their place.
 
 Shapes: n samples, g genes, m masked positions of the whole batch.
 """
@@ -10,13 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from rnalearner.model.values import HIDDEN
 from rnalearner.preprocessing.binning import BinVocabulary
 from rnalearner.pretrain.counters import counter_generator
 
 
 @dataclass(frozen=True)
 class MaskedBatch:
-    """Inputs n x g of all samples, and of every masked position: its sample, gene and true bin."""
+    """Inputs n x g of all samples, and of every masked position: its sample, gene and true bin or value."""
 
     inputs_ng: Tensor
     sample_m: Tensor
@@ -55,6 +56,22 @@ def mask_bins(
         sample_m=torch.from_numpy(sample_m),
         gene_m=torch.from_numpy(gene_m),
         label_m=torch.from_numpy(bins_ng[chosen_ng].astype(np.int64)),
+    )
+
+
+def mask_values(values_ng: np.ndarray, uniform_ng: np.ndarray, mask_share: float) -> MaskedBatch:
+    """Hide each measured value (centred log2 CPM) with probability `mask_share`, given uniform draws.
+
+    All of them become HIDDEN: one that stays could be read off where it stands. A value of exactly 0 is
+    never chosen: a gene that is the same in all of a study's samples says nothing, as bin 0 does not.
+    """
+    chosen_ng = (uniform_ng < mask_share) & ~np.isnan(values_ng) & (values_ng != 0)
+    sample_m, gene_m = np.nonzero(chosen_ng)
+    return MaskedBatch(
+        inputs_ng=torch.from_numpy(np.where(chosen_ng, np.float32(HIDDEN), values_ng)),
+        sample_m=torch.from_numpy(sample_m),
+        gene_m=torch.from_numpy(gene_m),
+        label_m=torch.from_numpy(values_ng[chosen_ng]),
     )
 
 

@@ -15,26 +15,42 @@ from rnalearner.config.preprocessing import PreprocessingConfig
 from rnalearner.config.pretrain import PretrainConfig
 from rnalearner.model.build import new_encoder
 from rnalearner.model.encoder import ExpressionEncoder
-from rnalearner.model.heads import MaskedBinHead
+from rnalearner.model.heads import MaskedBinHead, MaskedValueHead
+from rnalearner.model.values import LIMIT
 from rnalearner.pretrain.baselines import log_frequencies
-from rnalearner.pretrain.loss import masked_loss
+from rnalearner.pretrain.loss import masked_loss, masked_value_loss
 from rnalearner.pretrain.masking import MaskedBatch
 from rnalearner.pretrain.ranks import sum_gradients, sum_over_ranks
 
 
 class PretrainModel(nn.Module):
-    """The encoder and the head that reads masked bins off it."""
+    """The encoder and the head that reads masked bins, or masked centred values, off it."""
 
-    def __init__(self, encoder: ExpressionEncoder, head: MaskedBinHead, compiled: bool = False) -> None:
+    def __init__(
+        self, encoder: ExpressionEncoder, head: MaskedBinHead | MaskedValueHead, compiled: bool = False
+    ) -> None:
         super().__init__()
         self.encoder, self.head = encoder, head
         # The function, not the module, which would give every weight a second name.
         self._encode = torch.compile(encoder.forward) if compiled else encoder.forward
 
     def forward(self, batch: MaskedBatch) -> Tensor:
-        """Logits m x b, computed at the masked positions only: b is small, but g is 15,000."""
+        """Logits m x b, or values m in units; at the masked positions only: b is small, but g is 15,000."""
         hidden_nld = self._encode(batch.inputs_ng)
-        return self.head(hidden_nld[batch.sample_m, batch.gene_m], batch.gene_m)
+        hidden_md = hidden_nld[batch.sample_m, batch.gene_m]
+        if isinstance(self.head, MaskedBinHead):
+            return self.head(hidden_md, batch.gene_m)
+        units_ng = self.encoder.value_embedding.units(batch.inputs_ng)
+        seen_ng = torch.isfinite(batch.inputs_ng)
+        return self.head(hidden_md, units_ng, seen_ng, (batch.sample_m, batch.gene_m))
+
+    def loss(self, predicted: Tensor, batch: MaskedBatch) -> tuple[Tensor, Tensor]:
+        """The summed loss of what `forward` gave for `batch`, to be differentiated, and its score_3."""
+        if isinstance(self.head, MaskedBinHead):
+            return masked_loss(predicted, batch.label_m)
+        embedding = self.encoder.value_embedding
+        truth_m = (batch.label_m / embedding.unit_g[batch.gene_m]).clamp(-LIMIT, LIMIT)
+        return masked_value_loss(predicted, truth_m)
 
 
 def new_pretrain_model(
@@ -42,18 +58,24 @@ def new_pretrain_model(
     pretrain: PretrainConfig,
     preprocessing: PreprocessingConfig,
     gene_vectors_gd: np.ndarray,
-    histogram_gb: np.ndarray,
+    known: np.ndarray,
 ) -> PretrainModel:
     """An untrained model, a function of its arguments alone.
 
-    `histogram_gb` counts the bins of the training samples: the untrained head is then the "gene's
-    own histogram" predictor, and what training adds is what the context tells.
+    `known` is what the training samples say before any training. Of bins, how often each gene has each,
+    g x b: the untrained head is then the "gene's own histogram" predictor, and what training adds is what
+    the context tells. Of centred values, the genes' units, g.
     """
     vectors_gd = torch.from_numpy(np.asarray(gene_vectors_gd, np.float32))
     encoder = new_encoder(model, preprocessing, vectors_gd, pretrain.seed)
+    head: MaskedBinHead | MaskedValueHead
     with torch.random.fork_rng(devices=[]):  # it starts at zero, but torch draws for it nevertheless
-        head = MaskedBinHead(model.dim, preprocessing.n_bins, encoder.n_genes)
-    head.set_prior(torch.from_numpy(log_frequencies(histogram_gb)))
+        if model.values == "bins":
+            head = MaskedBinHead(model.dim, preprocessing.n_bins, encoder.n_genes)
+            head.set_prior(torch.from_numpy(log_frequencies(known)))
+        else:
+            head = MaskedValueHead(vectors_gd)
+            encoder.value_embedding.set_unit(torch.from_numpy(known))
     return PretrainModel(encoder, head, pretrain.compile)
 
 
@@ -87,8 +109,8 @@ def train_step(
     with _seeded_dropout(model, dropout_seed, device):
         for batch in micro_batches:
             with _precision(device, bf16):
-                logits_mb = model(batch)
-            loss_sum, batch_score_3 = masked_loss(logits_mb, batch.label_m)
+                predicted = model(batch)
+            loss_sum, batch_score_3 = model.loss(predicted, batch)
             loss_sum.backward()
             score_3 += batch_score_3
     parameters = [p for p in model.parameters() if p.grad is not None]
@@ -113,8 +135,8 @@ def evaluate(model: PretrainModel, batches: Iterable[MaskedBatch], bf16: bool = 
     for batch in batches:
         on_device = batch.to(device)
         with _precision(device, bf16):
-            logits_mb = model(on_device)
-        score_3 += masked_loss(logits_mb, on_device.label_m)[1]
+            predicted = model(on_device)
+        score_3 += model.loss(predicted, on_device)[1]
     return sum_over_ranks(score_3)
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 import rnalearner
 from rnalearner.checkpoint import WEIGHTS, load_meta
 from rnalearner.config import RunConfig
+from rnalearner.guide.gene_guide import GeneGuide
 from rnalearner.guide.scaling import Guide
 from rnalearner.layout import RunLayout
 from rnalearner.publish import sha256_of
@@ -35,8 +36,9 @@ def build_card(layout: RunLayout, config: RunConfig, made_at: datetime | None = 
     with_guide = config.export.guide
     base = sha256_of(layout.base_checkpoint / WEIGHTS)
     guide = sha256_of(layout.guide / WEIGHTS) if with_guide else None
+    gene_guide = sha256_of(layout.gene_guide / WEIGHTS) if config.export.gene_guide else None
     card: dict[str, Any] = {
-        "id": model_id(base, guide),
+        "id": model_id(base, guide, gene_guide),
         "name": config.export.name,
         "licence": config.export.licence,
         "gene_set": {
@@ -50,8 +52,10 @@ def build_card(layout: RunLayout, config: RunConfig, made_at: datetime | None = 
         "scores": _scores(tables.pretrain, pretrain.get("validation_samples")),
         "gene_vectors": _gene_vectors(layout),
         "guide": _guide(layout, tables.scouts) if with_guide else None,
+        "gene_guide": _gene_guide(layout) if config.export.gene_guide else None,
         "base_checkpoint_sha256": base,
         "guide_sha256": guide,
+        "gene_guide_sha256": gene_guide,
         "recipe_sha256": sha256_of(layout.recipe),
         "made": {
             "version": rnalearner.__version__,
@@ -62,9 +66,10 @@ def build_card(layout: RunLayout, config: RunConfig, made_at: datetime | None = 
     return card | {"claims": claims(card)}
 
 
-def model_id(base_checkpoint: str, guide: str | None) -> str:
-    """Twelve hex digits that follow from the two sha256: the same weights are the same model."""
-    return hashlib.sha256(f"{base_checkpoint} {guide or ''}".encode()).hexdigest()[:12]
+def model_id(base_checkpoint: str, guide: str | None, gene_guide: str | None = None) -> str:
+    """Twelve hex digits that follow from the sha256: the same weights are the same model."""
+    parts = f"{base_checkpoint} {guide or ''}" + (f" {gene_guide}" if gene_guide else "")
+    return hashlib.sha256(parts.encode()).hexdigest()[:12]
 
 
 def claims(card: Mapping[str, Any]) -> list[str]:
@@ -72,6 +77,8 @@ def claims(card: Mapping[str, Any]) -> list[str]:
     said = [_pretraining_claim(card["scores"])]
     if card["guide"] is not None:
         said.append(_guide_claim(card["guide"]))
+    if card.get("gene_guide") is not None:
+        said.append(_gene_guide_claim(card["gene_guide"]))
     said.append(
         "It was not shown to help on few-shot tasks: set it against the arm `none` and the linear rivals, "
         "which every report holds."
@@ -93,11 +100,16 @@ def _corpus(store: ShardStore, config: RunConfig) -> dict[str, Any]:
     }
 
 
+CENTRED = ("study_mean", "corpus_covariance")
+"""What stands beside the encoder's score on centred values."""
+
+
 def _scores(pretrain: pd.DataFrame | None, n_samples: int | None) -> dict[str, Any] | None:
-    """Masked loss (nats a gene) and accuracy on held-out studies, beside those of the trivial predictors."""
+    """Masked loss (of bins: nats a gene) and accuracy on held-out studies, beside the trivial ones."""
     if pretrain is None or pretrain["valid_loss"].isna().all():
         return None
-    names = ("encoder", "commonest_bin", "gene_own_bins")
+    of_bins = "interpolated" not in set(pretrain.get("model_values", ()))
+    names = ("encoder", "commonest_bin", "gene_own_bins") if of_bins else ("encoder", *CENTRED)
     rows = masked_table(pretrain)[["loss", "accuracy"]].to_dict("records")
     step = int(pretrain["step"].iloc[int(np.nanargmin(pretrain["valid_loss"]))])
     return {"step": step, "held_out_samples": n_samples} | dict(zip(names, rows, strict=True))
@@ -126,9 +138,18 @@ def _guide(layout: RunLayout, scouts: pd.DataFrame | None) -> dict[str, Any]:
     }
 
 
+def _gene_guide(layout: RunLayout) -> dict[str, Any]:
+    """What the gene guide was made of."""
+    guide = GeneGuide.load(layout.gene_guide)
+    told = {name: guide.meta.get(name) for name in ("strategy", "n_contrasts", "scale", "seed", "studies")}
+    return told | {"n_genes": len(guide.genes)}
+
+
 def _pretraining_claim(scores: Mapping[str, Any] | None) -> str:
     if scores is None or scores["encoder"]["loss"] is None:
         return "Nothing is known of what its pretraining is worth."
+    if set(CENTRED) <= scores.keys():
+        return _centred_claim(*(scores[name]["loss"] for name in ("encoder", *CENTRED)))
     loss, common, own = (scores[name]["loss"] for name in ("encoder", "commonest_bin", "gene_own_bins"))
     told = (
         f"On held-out studies, which also chose its last step, its masked loss is {loss:.3f} nats a gene; "
@@ -140,15 +161,45 @@ def _pretraining_claim(scores: Mapping[str, Any] | None) -> str:
     return f"{told}: it is no better than predictors that never look at the sample."
 
 
+def _centred_claim(loss: float, nothing: float, linear: float) -> str:
+    told = (
+        f"On held-out studies, which also chose its last step, its loss on masked values is {loss:.3f}; the "
+        f"study's own mean has {nothing:.3f}, a linear predictor, the corpus' covariance, {linear:.3f}"
+    )
+    if loss < linear:
+        return f"{told}: it knows more than what is linear."
+    return f"{told}: " + (
+        "it is no better than the latter." if loss < nothing else "it knows nothing of use."
+    )
+
+
 def _guide_claim(guide: Mapping[str, Any]) -> str:
     n, accuracy = guide["n_scouts"], guide["mean_accuracy"]
     scouts = "1 scout was" if n == 1 else f"{n} scouts were"
     told = "" if accuracy is None else f", with a mean accuracy of {100 * accuracy:.0f} % on samples held out"
-    groups = {
-        "cluster_pairs": "pairs of sample clusters of the corpus",
-        "within_study": "groups of samples inside one study",
-    }.get(guide["strategy"], "groups of samples")
     return (
         f"Its guide tells which parameters moved while {scouts} trained to tell "
-        f"{groups} apart{told}; it does not tell which genes cause anything."
+        f"{_groups(guide)} apart{told}; it does not tell which genes cause anything."
     )
+
+
+def _gene_guide_claim(guide: Mapping[str, Any]) -> str:
+    return (
+        f"Its gene guide tells how much each of {guide['n_genes']} genes differs between "
+        f"{_groups(guide)} ({guide['n_contrasts']} contrasts of {len(guide['studies'])} studies); it does "
+        "not tell which genes cause anything."
+    )
+
+
+def _groups(guide: Mapping[str, Any]) -> str:
+    """What its scouts told apart, in words."""
+    return {
+        "cluster_pairs": "pairs of sample clusters of the corpus",
+        "graded": "pairs of sample clusters of the corpus, from easy to hard ones",
+        "one_against_rest": "a sample cluster of the corpus and all others",
+        "within_study": "groups of samples inside one study",
+        "labelled": "labelled groups inside one study",
+        "inside_study": "groups of samples inside one study, labelled where it has labels",
+        "within_tissue": "sample clusters inside one tissue or study",
+        "gene_sets": "samples with high and low activity of a gene set inside one study",
+    }.get(guide["strategy"], "groups of samples")

@@ -3,43 +3,30 @@
 The tables' columns are named in `inputs.SCHEMAS` and `tables`.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from functools import wraps
-from typing import Any, ParamSpec
+from collections.abc import Iterable, Mapping
+from typing import Any
 
-import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from rnalearner.report.svg import AMBER, BLUE, FAINT, GREEN, GREY, INK, PAPER, STYLE, VERMILION
-from rnalearner.report.tables import ARM_ORDER
+from rnalearner.report.svg import AMBER, BLUE, FAINT, GREEN, GREY, INK, PAPER, VERMILION, styled
+from rnalearner.report.tables import ARM_ORDER, PREDICTORS
 
-P = ParamSpec("P")
 ARM_COLOURS = {"none": GREY, "pretrained": BLUE, "guided": VERMILION}
 WIDTH = 9.0
 """Inches; the page shows it at its own width."""
 MOST_TENSORS = 40
 
 
-def _styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
-    """Draw with the report's style, and leave matplotlib's settings as they were."""
-
-    @wraps(draw)
-    def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
-        with matplotlib.rc_context(STYLE):
-            return draw(*args, **kwargs)
-
-    return drawn
-
-
-@_styled
+@styled
 def accuracy_figure(arms: pd.DataFrame | None, linear: pd.DataFrame | None) -> Figure:
-    """Test accuracy with its 95 % interval, a panel a task: encoder arms above, linear arms below.
+    """Test accuracy with its 95 % interval, a panel a task: encoder and guided linear above, rivals below.
 
-    `arms` and `linear` are `tables.arm_table` and `tables.linear_table`; either may be missing.
+    `arms` are rows of `tables.arm_table` and `tables.learner_table`, `linear` of `tables.rival_table`;
+    either may be missing.
     """
     ours, rivals = ([] if t is None else t.to_dict("records") for t in (arms, linear))
     n_test = {row["task"]: row["n_test"] for row in ours + rivals}
@@ -70,10 +57,10 @@ def accuracy_figure(arms: pd.DataFrame | None, linear: pd.DataFrame | None) -> F
         axis.set_axis_off()
     figure.supxlabel("test accuracy, %", fontsize=9)
     marks = [
-        ("encoder, all test samples", "o", INK, True),
-        ("encoder, unseen subjects only", "o", INK, False),
-        ("linear", "s", GREEN, False),
-        ("linear, centred", "s", GREEN, True),
+        ("all test samples", "o", INK, True),
+        ("unseen subjects only", "o", INK, False),
+        ("rival", "s", GREEN, False),
+        ("rival, centred", "s", GREEN, True),
     ]
     handles = [
         Line2D([], [], marker=mark, color=colour, markerfacecolor=colour if full else "none", label=label)
@@ -84,7 +71,7 @@ def accuracy_figure(arms: pd.DataFrame | None, linear: pd.DataFrame | None) -> F
     return figure
 
 
-@_styled
+@styled
 def curves_figure(curves: pd.DataFrame, task: str, chance: float = 0.5) -> Figure:
     """Accuracy (top) and loss (bottom) over epochs, a column an arm, after the paper's figure 7.
 
@@ -118,7 +105,7 @@ def curves_figure(curves: pd.DataFrame, task: str, chance: float = 0.5) -> Figur
     return figure
 
 
-@_styled
+@styled
 def pretraining_figure(pretrain: pd.DataFrame) -> Figure:
     """Masked loss and accuracy over steps, with both trivial predictors as lines."""
     figure = Figure(figsize=(WIDTH, 3.2), layout="constrained")
@@ -128,14 +115,16 @@ def pretraining_figure(pretrain: pd.DataFrame) -> Figure:
     marker = "o" if len(pretrain) < 40 else None
     for axis, name in ((loss, "valid_loss"), (accuracy, "valid_accuracy")):
         axis.plot(step, pretrain[name], color=BLUE, marker=marker, markersize=3, label="encoder, held out")
+    of_bins = "interpolated" not in set(pretrain.get("model_values", ()))
+    first, second = PREDICTORS["bins" if of_bins else "interpolated"]
     trivial = (
-        ("commonest_loss", "commonest_accuracy", "always the commonest bin", AMBER, (0, (1, 1.5))),
-        ("mode_loss", "mode_accuracy", "each gene's own bins", VERMILION, (0, (6, 2))),
+        ("commonest_loss", "commonest_accuracy", first, AMBER, (0, (1, 1.5))),
+        ("mode_loss", "mode_accuracy", "each gene's own bins" if of_bins else second, VERMILION, (0, (6, 2))),
     )
     for loss_name, accuracy_name, label, colour, dash in trivial:
         for axis, name in ((loss, loss_name), (accuracy, accuracy_name)):
             axis.plot(step, pretrain[name], color=colour, linestyle=dash, linewidth=1.4, label=label)
-    loss.set(xlabel="step", ylabel="masked loss, nats a gene")
+    loss.set(xlabel="step", ylabel=f"masked loss{', nats a gene' if of_bins else ''}")
     loss.set_ylim(bottom=0)
     accuracy.set(xlabel="step", ylabel="masked accuracy", ylim=(0, 1))
     handles, labels = loss.get_legend_handles_labels()
@@ -143,7 +132,7 @@ def pretraining_figure(pretrain: pd.DataFrame) -> Figure:
     return figure
 
 
-@_styled
+@styled
 def guide_figure(values: Mapping[str, Any]) -> Figure:
     """How freely each tensor may move: its guide's mean (bar), median (dot) and middle 90 % (line).
 

@@ -16,33 +16,42 @@ SCHEMAS = {
     "test_brier test_loss seconds",
     "curves": "task arm seed epoch split loss accuracy",
     "predictions": "task arm seed split sample subject study y call p0 p1 unseen_subject",
-    "linear": "task arm centred test_accuracy test_auroc test_brier",
-    "linear_predictions": "task arm centred sample subject y call score p0 p1 unseen_subject",
+    "guided": "task arm seed guided samples_a_class genes_used train_accuracy validation_accuracy "
+    "test_accuracy test_auroc test_brier seconds",
+    "guided_predictions": "task arm seed split sample subject study y call p0 p1 unseen_subject",
+    "guided_genes": "task class rank gene symbol weight guide effect share",
+    "rivals": "task arm centred test_accuracy test_auroc test_brier",
+    "rival_predictions": "task arm centred sample subject y call score p0 p1 unseen_subject",
     "pretrain": "step train_loss valid_loss valid_accuracy commonest_accuracy mode_accuracy "
     "commonest_loss mode_loss learning_rate",
     "scouts": "scout_id name n_train n_held epochs steps accuracy loss converged moved failed",
 }
-TEXT = ("task", "arm", "split", "sample", "subject", "study", "name")
-FLAGS = ("centred", "unseen_subject", "converged")
+TEXT = ("task", "arm", "split", "sample", "subject", "study", "name", "class", "gene", "symbol")
+FLAGS = ("centred", "unseen_subject", "converged", "guided")
 
 
 @dataclass(frozen=True)
 class RunTables:
-    """What Phases I to III wrote, by table."""
+    """What the phases wrote, by table; `guided` is the guided linear learner, `rivals` the linear arms."""
 
     runs: pd.DataFrame | None = None
     curves: pd.DataFrame | None = None
     predictions: pd.DataFrame | None = None
-    linear: pd.DataFrame | None = None
-    linear_predictions: pd.DataFrame | None = None
+    guided: pd.DataFrame | None = None
+    guided_predictions: pd.DataFrame | None = None
+    guided_genes: pd.DataFrame | None = None
+    rivals: pd.DataFrame | None = None
+    rival_predictions: pd.DataFrame | None = None
     pretrain: pd.DataFrame | None = None
     scouts: pd.DataFrame | None = None
 
 
 def read_tables(layout: RunLayout) -> RunTables:
     """Every table that exists; raises InputError naming a column that one lacks."""
-    finetuned = ("runs", "curves", "predictions", "linear", "linear_predictions")
-    paths = {name: layout.finetune(name) for name in finetuned}
+    paths = {name: layout.finetune(name) for name in ("runs", "curves", "predictions")}
+    paths |= {name: layout.linear(name) for name in ("rivals", "rival_predictions")}
+    learner = {"guided": "runs", "guided_predictions": "predictions", "guided_genes": "genes"}
+    paths |= {name: layout.linear(table) for name, table in learner.items()}
     paths |= {"pretrain": layout.pretrain_metrics, "scouts": layout.scouts}
     return RunTables(**{n: read_table(p, SCHEMAS[n].split()) for n, p in paths.items() if p.exists()})
 

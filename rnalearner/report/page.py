@@ -5,22 +5,26 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
-import numpy as np
 import pandas as pd
 from markupsafe import Markup
-from matplotlib.figure import Figure
 
 from rnalearner.config import RunConfig
 from rnalearner.guide.scaling import Guide
 from rnalearner.layout import PHASES, RunLayout
 from rnalearner.publish import write_json, write_text
 from rnalearner.report import figures as draw
+from rnalearner.report.html import drawn, environment
 from rnalearner.report.inputs import RunTables, read_json, read_phases, read_tables
 from rnalearner.report.predictions import prediction_data, write_predictions
 from rnalearner.report.summary import build_summary
-from rnalearner.report.svg import inline_svg
-from rnalearner.report.tables import arm_table, fit_table, linear_table, masked_table, scouts_table
+from rnalearner.report.tables import (
+    arm_table,
+    fit_table,
+    learner_table,
+    masked_table,
+    rival_table,
+    scouts_table,
+)
 
 PICTURES = {".svg": "image/svg+xml", ".png": "image/png"}
 CAPTIONS = "captions.json"
@@ -49,9 +53,10 @@ def write_report(
     tables, phases = read_tables(layout), read_phases(layout)
     summary = build_summary(config, tables, phases, leaks)
     write_json(layout.report / "summary.json", summary)
-    if tables.predictions is not None and (tables.predictions["split"] == "test").any():
+    said = [table for table in (tables.predictions, tables.guided_predictions) if table is not None]
+    if any((table["split"] == "test").any() for table in said):
         info = {key: summary[key] for key in ("name", "version", "leaks", "verdict")}
-        data = prediction_data(tables.predictions, config, values, info)
+        data = prediction_data(pd.concat(said, ignore_index=True), config, values, info)
         write_predictions(layout.report / "predictions.h5ad", data)
     pictures = exploration_pictures(layout) if pictures is None else pictures
     guide = Guide.load(layout.guide).values if layout.guide.exists() else None
@@ -70,34 +75,33 @@ def render(
     guide: Mapping[str, Any] | None,
 ) -> str:
     """The page as text; nothing in it points outside."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"percent": _percent, "number": _number, "duration": _duration}
     arms = arm_table(tables.predictions) if tables.predictions is not None else None
-    rivals = tables.linear_predictions
-    linear = linear_table(rivals, tables.linear) if rivals is not None else None
-    fit = fit_table(tables.runs) if tables.runs is not None else None
+    rivals = tables.rival_predictions
+    linear = rival_table(rivals, tables.rivals) if rivals is not None else None
+    guided = tables.guided_predictions
+    learner = learner_table(guided, tables.guided) if guided is not None else None
+    fits = [fit_table(runs) for runs in (tables.runs, tables.guided) if runs is not None]
+    fit = pd.concat(fits, ignore_index=True) if fits else None
     pretrain = tables.pretrain if summary["pretraining"] else None
-    return environment.get_template("page.html.jinja").render(
-        config=config,
-        recipe=config.model_dump_json(indent=2),
-        summary=summary,
-        missing=[phase for phase in PHASES if phase not in {*summary["phases"], "report"}],
-        tasks=_tasks(config, summary, arms, linear, fit, tables.curves),
-        accuracy=_accuracy(arms, linear),
-        masked=_records(masked_table(pretrain)) if pretrain is not None else None,
-        pretraining=_svg(draw.pretraining_figure, pretrain, name="pretraining")
-        if pretrain is not None
-        else None,
-        pictures=[{"source": data_uri(path), "caption": caption} for path, caption in pictures],
-        scouts=_records(scouts_table(tables.scouts)) if tables.scouts is not None else None,
-        guide=_svg(draw.guide_figure, guide, name="guide") if guide else None,
-        studies=ingested["studies"] if ingested else None,
+    return (
+        environment()
+        .get_template("page.html.jinja")
+        .render(
+            config=config,
+            recipe=config.model_dump_json(indent=2),
+            summary=summary,
+            missing=[phase for phase in PHASES if phase not in {*summary["phases"], "report"}],
+            tasks=_tasks(config, summary, arms, learner, linear, fit, tables.curves),
+            accuracy=_accuracy(arms, learner, linear),
+            masked=_records(masked_table(pretrain)) if pretrain is not None else None,
+            pretraining=drawn(draw.pretraining_figure, pretrain, name="pretraining")
+            if pretrain is not None
+            else None,
+            pictures=[{"source": data_uri(path), "caption": caption} for path, caption in pictures],
+            scouts=_records(scouts_table(tables.scouts)) if tables.scouts is not None else None,
+            guide=drawn(draw.guide_figure, guide, name="guide") if guide else None,
+            studies=ingested["studies"] if ingested else None,
+        )
     )
 
 
@@ -120,6 +124,7 @@ def _tasks(
     config: RunConfig,
     summary: Mapping[str, Any],
     arms: pd.DataFrame | None,
+    learner: pd.DataFrame | None,
     linear: pd.DataFrame | None,
     fit: pd.DataFrame | None,
     curves: pd.DataFrame | None,
@@ -137,9 +142,11 @@ def _tasks(
             "classes": [group.replace("|", " or ") for group in task["classes"]],
             "summary": task,
             "arms": of_task(arms, name),
+            "learner": of_task(learner, name),
             "linear": of_task(linear, name),
+            "rests_on": (task["guided_linear"] or {}).get("genes"),
             "fit": of_task(fit, name),
-            "curves": _svg(draw.curves_figure, curves, name, task["chance"], name=f"curves-{place}")
+            "curves": drawn(draw.curves_figure, curves, name, task["chance"], name=f"curves-{place}")
             if name in with_curves
             else None,
         }
@@ -147,36 +154,15 @@ def _tasks(
     ]
 
 
-def _accuracy(arms: pd.DataFrame | None, linear: pd.DataFrame | None) -> Markup | None:
-    if all(table is None or table.empty for table in (arms, linear)):
+def _accuracy(*tables: pd.DataFrame | None) -> Markup | None:
+    if all(table is None or table.empty for table in tables):
         return None
-    return _svg(draw.accuracy_figure, arms, linear, name="accuracy")
-
-
-def _svg(drawing: Any, *inputs: Any, name: str) -> Markup:
-    figure: Figure = drawing(*inputs)
-    described = " ".join((drawing.__doc__ or "").split("\n")[0].split())
-    return Markup(inline_svg(figure, name, described))  # noqa: S704 - made and escaped by matplotlib
+    arms, learner, linear = tables
+    ours = [table for table in (arms, learner) if table is not None and not table.empty]
+    return drawn(
+        draw.accuracy_figure, pd.concat(ours, ignore_index=True) if ours else None, linear, name="accuracy"
+    )
 
 
 def _records(table: pd.DataFrame) -> list[dict[Any, Any]]:
     return table.to_dict("records")
-
-
-def _known(value: Any) -> bool:
-    return value is not None and bool(np.isfinite(value))
-
-
-def _percent(share: Any, digits: int = 0) -> str:
-    return f"{100 * share:.{digits}f} %" if _known(share) else "–"
-
-
-def _number(value: Any, digits: int = 2) -> str:
-    return f"{value:.{digits}f}" if _known(value) else "–"
-
-
-def _duration(seconds: Any) -> str:
-    if not _known(seconds):
-        return "–"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes else f"{seconds:.1f} s"

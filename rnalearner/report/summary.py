@@ -12,11 +12,15 @@ from rnalearner.config import RunConfig
 from rnalearner.report.classes import class_names
 from rnalearner.report.inputs import RunTables
 from rnalearner.report.metrics import NOTHING
-from rnalearner.report.tables import arm_table, fit_table, linear_table, masked_table
+from rnalearner.report.tables import arm_table, fit_table, masked_table, rival_table
 from rnalearner.report.verdict import verdict
 
 NOT_FIGURES = ("phase", "fingerprint", "needs", "inputs", "made", "figures", "leaks")
 """Parts of a phase's marker that the summary leaves out, or has elsewhere."""
+
+TOP_GENES = 15
+_UNTOLD: dict[str, Any] = {"guided": None, "samples_a_class": None, "genes_used": None, "genes": []}
+"""Of the guided linear model, beside its scores."""
 
 
 def build_summary(
@@ -80,6 +84,7 @@ def _tasks(config: RunConfig, tables: RunTables) -> dict[str, Any]:
                 "n_test": n_test,
                 "n_test_unseen": n_test_unseen,
                 "arms": {},
+                "guided_linear": None,
                 "linear": {},
             },
         )
@@ -90,12 +95,21 @@ def _tasks(config: RunConfig, tables: RunTables) -> dict[str, Any]:
     if tables.predictions is not None:
         for _, row in arm_table(tables.predictions).iterrows():
             scored(row)["arms"][row["arm"]] = _arm(row)
-    if tables.linear_predictions is not None:
-        for _, row in linear_table(tables.linear_predictions, tables.linear).iterrows():
+    if tables.guided_predictions is not None:
+        for _, row in arm_table(tables.guided_predictions).iterrows():
+            scored(row)["guided_linear"] = _arm(row) | _UNTOLD
+    if tables.rival_predictions is not None:
+        for _, row in rival_table(tables.rival_predictions, tables.rivals).iterrows():
             name = row["arm"] + ("_centred" if row["centred"] else "")
             scored(row)["linear"][name] = _arm(row)
+    n_classes = {task.name: len(task.classes) for task in config.tasks}
+    if tables.guided is not None:
+        for _, row in tables.guided.iterrows():
+            task = entry(row["task"], n_classes.get(row["task"], 2), 0, 0)
+            told = {name: row[name] for name in _UNTOLD if name != "genes"}
+            told["genes"] = top_genes(tables.guided_genes, row["task"])
+            task["guided_linear"] = (task["guided_linear"] or _unscored(1)) | told
     if tables.runs is not None:
-        n_classes = {task.name: len(task.classes) for task in config.tasks}
         for _, row in fit_table(tables.runs).iterrows():
             arms = entry(row["task"], n_classes.get(row["task"], 2), 0, 0)["arms"]
             fit = {name: row[name] for name in ("train_accuracy", "validation_accuracy")}
@@ -114,6 +128,14 @@ def _arm(row: pd.Series) -> dict[str, Any]:
         "test_brier": row["brier"],
         "seeds": row["seeds"],
     }
+
+
+def top_genes(genes: pd.DataFrame | None, task: str) -> list[dict[Any, Any]]:
+    """The genes that weigh most in a task's linear model, those of every class."""
+    if genes is None:
+        return []
+    chosen = genes[(genes["task"] == task) & (genes["rank"] <= TOP_GENES)]
+    return chosen.drop(columns="task").to_dict("records")
 
 
 def _unscored(seeds: int) -> dict[str, Any]:
@@ -139,4 +161,5 @@ def _pretraining(pretrain: pd.DataFrame | None) -> dict[str, Any] | None:
         "commonest_loss": commonest["loss"],
         "mode_accuracy": gene_mode["accuracy"],
         "mode_loss": gene_mode["loss"],
+        "values": str(pretrain["model_values"].iloc[0]) if "model_values" in pretrain else "bins",
     }

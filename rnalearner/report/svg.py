@@ -6,11 +6,14 @@ one drawing reads well on light and dark pages and on paper.
 
 import io
 import re
-from typing import Any
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, ParamSpec
 
 import matplotlib
 from matplotlib.figure import Figure
 
+P = ParamSpec("P")
 INK, FAINT, PAPER = "#1b1f24", "#8a9099", "#fffffe"
 GREY, BLUE, VERMILION, GREEN, AMBER = "#5f6772", "#0072b2", "#d55e00", "#009e73", "#c98a00"
 """Hues of Okabe and Ito (2008), told apart by colour-blind readers; shapes and dashes differ too."""
@@ -43,6 +46,17 @@ STYLE: dict[Any, Any] = {
     "axes.facecolor": "none",
     "savefig.facecolor": "none",
 }
+
+
+def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+    """Draw with the report's style, and leave matplotlib's settings as they were."""
+
+    @wraps(draw)
+    def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
+        with matplotlib.rc_context(STYLE):
+            return draw(*args, **kwargs)
+
+    return drawn
 
 
 def inline_svg(figure: Figure, name: str, description: str) -> str:

@@ -26,15 +26,24 @@ def arm_table(predictions: pd.DataFrame) -> pd.DataFrame:
     return _in_arm_order(table)
 
 
-def linear_table(linear_predictions: pd.DataFrame, linear: pd.DataFrame | None = None) -> pd.DataFrame:
-    """The linear arms, a row a task, arm and centring, with the columns of `arm_table`.
+def learner_table(guided_predictions: pd.DataFrame, guided: pd.DataFrame | None = None) -> pd.DataFrame:
+    """The guided linear learner, a row a task, with the columns of `arm_table`; its arm says in words
+    whether it had a guide, which `guided` (runs.csv) knows."""
+    table = arm_table(guided_predictions)
+    without = set() if guided is None else set(guided.loc[~guided["guided"], "task"])
+    table["arm"] = ["linear, no guide" if task in without else "guided linear" for task in table["task"]]
+    return table
+
+
+def rival_table(rival_predictions: pd.DataFrame, rivals: pd.DataFrame | None = None) -> pd.DataFrame:
+    """The linear rivals, a row a task, arm and centring, with the columns of `arm_table`.
 
     An arm without probabilities has, of more than two classes, no score a class in its predictions;
-    `linear` (linear.csv) knows its AUROC.
+    `rivals` (rivals.csv) knows its AUROC.
     """
     rows = []
-    for (task, arm, centred), group in linear_predictions.groupby(["task", "arm", "centred"], sort=False):
-        of_task = linear_predictions[linear_predictions["task"] == task]
+    for (task, arm, centred), group in rival_predictions.groupby(["task", "arm", "centred"], sort=False):
+        of_task = rival_predictions[rival_predictions["task"] == task]
         unseen = group[group["unseen_subject"]]
         rows.append(
             {"task": task, "arm": arm, "centred": bool(centred), "n_classes": len(class_columns(of_task))}
@@ -43,14 +52,14 @@ def linear_table(linear_predictions: pd.DataFrame, linear: pd.DataFrame | None =
         )
     key = ["task", "arm", "centred"]
     table = pd.DataFrame(rows, columns=_columns([*key, "n_classes"]))
-    if linear is not None:
-        known = table[key].merge(linear, how="left", on=key)["test_auroc"]
+    if rivals is not None:
+        known = table[key].merge(rivals, how="left", on=key)["test_auroc"]
         table["auroc"] = table["auroc"].fillna(known)
     return table
 
 
 def fit_table(runs: pd.DataFrame) -> pd.DataFrame:
-    """Accuracy on what the encoder's arms were trained on and watched on, a row a task and arm.
+    """Accuracy on what arms were trained on and watched on, a row a task and arm.
 
     Columns: task, arm, seeds, train_accuracy, validation_accuracy (means over seeds; NaN without
     such a dataset). They tell that an arm has learned, not what it is worth.
@@ -64,18 +73,26 @@ def fit_table(runs: pd.DataFrame) -> pd.DataFrame:
     return _in_arm_order(table)
 
 
+PREDICTORS = {
+    "bins": ("always the commonest bin", "each gene's own commonest bin"),
+    "interpolated": ("the study's own mean", "the corpus' covariance"),
+}
+"""The two trivial predictors that stand beside a masked score, by `model.values`."""
+
+
 def masked_table(pretrain: pd.DataFrame) -> pd.DataFrame:
     """Masked scores on held-out samples beside the predictors that know nothing of the sample.
 
-    Rows: the encoder at its lowest validation loss; always the commonest bin; each gene's own bin.
-    Columns: predictor, accuracy, loss (nats a masked gene).
+    Rows: the encoder at its lowest validation loss; then the two trivial predictors, of bins always the
+    commonest one and each gene's own. Columns: predictor, accuracy, loss a masked gene.
     """
     best = pretrain.iloc[int(np.nanargmin(pretrain["valid_loss"]))]
+    first, second = PREDICTORS[best.get("model_values", "bins")]
     return pd.DataFrame(
         [
             (f"encoder, step {int(best['step'])}", best["valid_accuracy"], best["valid_loss"]),
-            ("always the commonest bin", best["commonest_accuracy"], best["commonest_loss"]),
-            ("each gene's own commonest bin", best["mode_accuracy"], best["mode_loss"]),
+            (first, best["commonest_accuracy"], best["commonest_loss"]),
+            (second, best["mode_accuracy"], best["mode_loss"]),
         ],
         columns=["predictor", "accuracy", "loss"],
     )

@@ -8,12 +8,15 @@ from rnalearner.report.metrics import Estimate, fewest_right_above_chance
 
 
 def verdict(summary: Mapping[str, Any]) -> list[str]:
-    """Exactly three lines from a summary: pretraining, the arms, the linear rival.
+    """Three lines from a summary: pretraining, the arms, the linear rivals; a fourth, of the guided linear
+    learner, where there is one.
 
     Each says what is not known as plainly as what is.
     """
     tasks = summary["tasks"]
-    return [_pretraining(summary.get("pretraining"), summary.get("model")), _arms(tasks), _rivals(tasks)]
+    lines = [_pretraining(summary.get("pretraining"), summary.get("model")), _arms(tasks), _rivals(tasks)]
+    learned = {name: task for name, task in tasks.items() if task.get("guided_linear")}
+    return [*lines, _learner(learned)] if learned else lines
 
 
 def _pretraining(scores: Mapping[str, Any] | None, model: Mapping[str, Any] | None) -> str:
@@ -24,6 +27,8 @@ def _pretraining(scores: Mapping[str, Any] | None, model: Mapping[str, Any] | No
         )
     if scores is None or scores["valid_loss"] is None:
         return "Pretraining: there are no masked scores in this run, so nothing can be said of it."
+    if scores.get("values") == "interpolated":
+        return _centred(scores)
     trivial = [scores["commonest_loss"], scores["mode_loss"]]
     told = (
         f"masked bins of held-out samples are predicted right {_percent(scores['valid_accuracy'])} of the "
@@ -45,6 +50,22 @@ def _pretraining(scores: Mapping[str, Any] | None, model: Mapping[str, Any] | No
         f"Pretraining learned {min(known) - scores['valid_loss']:.2f} nats a masked gene beyond each gene's "
         f"usual level: {told}."
     )
+
+
+def _centred(scores: Mapping[str, Any]) -> str:
+    loss, nothing, linear = (scores[name] for name in ("valid_loss", "commonest_loss", "mode_loss"))
+    told = (
+        f"of masked values of held-out studies the side of the study's mean is told right "
+        f"{_percent(scores['valid_accuracy'])} of the time at loss {_number(loss)}; the study's mean has "
+        f"{_number(nothing)}, the corpus' covariance {_number(linear)} ({_percent(scores['mode_accuracy'])})"
+    )
+    if None in (nothing, linear):
+        return f"Pretraining: {told}: without the trivial losses it cannot be judged."
+    if loss >= nothing:
+        return f"Pretraining learned nothing of use: {told}."
+    if loss >= linear:
+        return f"Pretraining learned no more than a linear predictor knows: {told}."
+    return f"Pretraining learned more than the corpus' covariance: {told}."
 
 
 def _arms(tasks: Mapping[str, Any]) -> str:
@@ -100,8 +121,10 @@ def _rivals(tasks: Mapping[str, Any]) -> str:
 def _rival_of(name: str, task: Mapping[str, Any]) -> str:
     best = {kind: _best(task[kind]) for kind in ("linear", "arms")}
     rival, arm = best["linear"], best["arms"]
-    if rival is None or arm is None:
-        return f"on {name} there are not both a linear arm and an encoder's to compare"
+    if rival is None:
+        return f"on {name} no rival has an accuracy"
+    if arm is None:
+        return f"on {name} {rival[0].replace('_', ' ')} {_interval(rival[1])}, with no encoder arm to compare"
     how = "overlap" if rival[1].overlaps(arm[1]) else "lie apart"
     lead = rival[1].mean - arm[1].mean
     word = "is ahead of" if lead > 0 else "is behind" if lead < 0 else "matches"
@@ -109,6 +132,27 @@ def _rival_of(name: str, task: Mapping[str, Any]) -> str:
     return (
         f"on {name} {rival_name} {_interval(rival[1])} {word} {arm[0]} {_interval(arm[1])} (intervals {how})"
     )
+
+
+def _learner(tasks: Mapping[str, Any]) -> str:
+    """The default answer, set against the best of the others."""
+    return "Guided linear model: " + "; ".join(_learner_of(*item) for item in tasks.items()) + "."
+
+
+def _learner_of(name: str, task: Mapping[str, Any]) -> str:
+    learner, accuracy = task["guided_linear"], _estimate(task["guided_linear"])
+    how = " without a guide" if learner["guided"] is False else ""
+    if accuracy is None:
+        return f"on {name}{how} nothing was scored: it has no test samples"
+    others = [("rival", *found)] if (found := _best(task["linear"])) is not None else []
+    others += [("encoder arm", *found)] if (found := _best(task["arms"])) is not None else []
+    told = ", ".join(
+        f"the best {kind} ({other.replace('_', ' ')}) {_interval(score)}, intervals "
+        + ("overlap" if accuracy.overlaps(score) else "lie apart")
+        for kind, other, score in others
+    )
+    said = f"on {name}{how} {_interval(accuracy)}" + (f", {told}" if told else "")
+    return said + (" (labels shuffled: chance is right)" if task["truth"] == "shuffled" else "")
 
 
 def _weight(n_test: int, n_classes: int) -> str:

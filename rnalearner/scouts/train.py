@@ -16,8 +16,8 @@ from rnalearner.errors import RnalearnerError
 from rnalearner.model.encoder import ExpressionEncoder
 from rnalearner.model.heads import SampleClassifier, feature_unit
 from rnalearner.model.prefix import FrozenPrefix, autocast
+from rnalearner.scouts.contrast import Contrast, held_out_split
 from rnalearner.scouts.delta import WeightDelta, moved, rms, snapshot
-from rnalearner.scouts.task import ScoutTask, split_task
 
 STILL_FALLING = 0.01
 """Held-out loss (nats a sample) falls while it drops by more: a saturated scout would creep for ever."""
@@ -58,7 +58,8 @@ class EpisodeResult:
 def run_episode(
     encoder: ExpressionEncoder,
     head: SampleClassifier,
-    task: ScoutTask,
+    scout_id: int,
+    contrast: Contrast,
     read_tokens: Callable[[np.ndarray], np.ndarray],
     config: ScoutingConfig,
     base_checkpoint: str,
@@ -67,25 +68,27 @@ def run_episode(
     attempt: int = 0,
     device: torch.device | None = None,
 ) -> EpisodeResult:
-    """Train `encoder` and `head`, in place, on `task`; a numbered delta from the base each epoch.
+    """Train `encoder` and `head`, in place, on `contrast`; a numbered delta from the base each epoch.
 
     Adam on the last blocks, the final norm and the head. Stops when held-out accuracy has reached
     `converged_accuracy` and held-out loss no longer falls, or after `max_epochs`. `read_tokens`:
-    rows to bins n x g, as ShardStore.tokens. Everything random follows from config.seed and the
+    rows to the encoder's inputs n x g (rnalearner.model.inputs). Genes that chose the contrast's groups
+    are hidden, as if nobody had measured them. Everything random follows from config.seed and the
     scout's number. Raises RnalearnerError where the loss is not a number.
     """
     device = device or torch.device("cpu")
-    seeds = np.random.SeedSequence([config.seed, task.scout_id])
-    rows, y_n, held_rows, held_y_n = split_task(task, config.validation_share, np.random.default_rng(seeds))
+    seeds = np.random.SeedSequence([config.seed, scout_id])
+    rng = np.random.default_rng(seeds)
+    rows, y_n, held_rows, held_y_n = held_out_split(contrast, config.validation_share, rng)
     encoder, head = encoder.to(device).eval(), head.to(device)  # eval: no dropout in so short a training
     trained = encoder.train_only(config.trained_blocks)
     base = snapshot(trained)
     first = encoder.first_trained_block(config.trained_blocks)
     train, held = (
-        FrozenPrefix(
-            encoder, _tensor(read_tokens(part)), first, config.prefix_cache_mb // 2, config.batch_size
+        FrozenPrefix(encoder, tokens_ng, first, config.prefix_cache_mb // 2, config.batch_size)
+        for tokens_ng in (
+            _visible(read_tokens(part), contrast, encoder.pad_token) for part in (rows, held_rows)
         )
-        for part in (rows, held_rows)
     )
     train_y, held_y = torch.from_numpy(y_n).to(device), torch.from_numpy(held_y_n).to(device)
     model = _Scout(encoder, head, train, config.batch_size)
@@ -104,17 +107,17 @@ def run_episode(
         accuracy, loss = model.score(held, held_y)
         if not np.isfinite(loss):
             what = f"its held-out loss is {loss} after epoch {epoch}"
-            raise RnalearnerError(f"scout {task.scout_id}", what, "lower scouting.learning_rate")
+            raise RnalearnerError(f"scout {scout_id}", what, "lower scouting.learning_rate")
         deltas = moved(base, trained)
-        on_delta(WeightDelta(task.scout_id, attempt, epoch, step, len(rows), base_checkpoint, deltas))
+        on_delta(WeightDelta(scout_id, attempt, epoch, step, len(rows), base_checkpoint, deltas))
         converged = accuracy >= config.converged_accuracy and loss > lowest - STILL_FALLING
         lowest = min(lowest, loss)
         on_progress(
-            ScoutProgress(task.scout_id, task.name, epoch, config.max_epochs, accuracy, loss, "RUNNING")
+            ScoutProgress(scout_id, contrast.name, epoch, config.max_epochs, accuracy, loss, "RUNNING")
         )
     return EpisodeResult(
-        task.scout_id,
-        task.name,
+        scout_id,
+        contrast.name,
         len(rows),
         len(held_rows),
         epoch,
@@ -164,5 +167,8 @@ class _Scout:
         return torch.arange(len(samples)).split(self.batch_size)
 
 
-def _tensor(tokens_ng: np.ndarray) -> Tensor:
+def _visible(tokens_ng: np.ndarray, contrast: Contrast, pad: float) -> Tensor:
+    """The inputs of the genes that may learn; `pad` for those that chose the groups."""
+    if contrast.learns_g is not None:
+        tokens_ng = np.where(contrast.learns_g, tokens_ng, np.asarray(pad, tokens_ng.dtype))
     return torch.from_numpy(np.ascontiguousarray(tokens_ng))

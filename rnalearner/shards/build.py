@@ -1,6 +1,7 @@
 """From sources to shards, one study in memory at a time."""
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ from rnalearner.config import RunConfig
 from rnalearner.counts.genes import GeneSet
 from rnalearner.counts.panel import PanelStatistics
 from rnalearner.counts.sources import Source
+from rnalearner.counts.wide import WideGenes
 from rnalearner.errors import CountsError, GeneError
 from rnalearner.preprocessing.qc import quality
 from rnalearner.shards.write import ShardWriter
@@ -20,19 +22,30 @@ OnStudy = Callable[[int, int, str], None]
 
 
 def build_shards(
-    sources: Sequence[Source], config: RunConfig, folder: Path, on_study: OnStudy
+    sources: Sequence[Source],
+    config: RunConfig,
+    folder: Path,
+    on_study: OnStudy,
+    wide_folder: Path | None = None,
 ) -> tuple[GeneSet, list[StudyReport]]:
     """Read every study, drop poor samples, align to the panel and write `folder`.
 
     Without a panel file the corpus' bulk samples outside every task choose the genes, in a first
-    pass. Returns the gene set and a report a study: what was read, what was dropped and why.
-    Raises GeneError for a study that measures too little of the panel, CountsError where no sample
-    is kept.
+    pass. `wide_folder` gets the same samples with the genes of `counts.wide`, on the scale
+    log2p1_cpm whatever the recipe's is. Returns the gene set and a report a study: what was read,
+    what was dropped and why. Raises GeneError for a study that measures too little of the panel,
+    CountsError where no sample is kept.
     """
-    gene_set = _panel(sources, config, on_study)
+    gene_set, wide_set = _gene_sets(sources, config, on_study, wide_folder is not None)
     reports: list[StudyReport] = []
     studies = _studies(sources)
-    with ShardWriter(folder, gene_set, config.preprocessing, config.shards) as writer:
+    with ExitStack() as open_writers:
+        writers = [(gene_set, ShardWriter(folder, gene_set, config.preprocessing, config.shards))]
+        if wide_folder is not None and wide_set is not None:
+            scale = config.preprocessing.model_copy(update={"scale": "log2p1_cpm"})
+            writers.append((wide_set, ShardWriter(wide_folder, wide_set, scale, config.shards)))
+        for _, writer in writers:
+            open_writers.enter_context(writer)
         for done, (source, study) in enumerate(studies):
             on_study(done, len(studies), study)
             samples = source.read(study)
@@ -45,8 +58,8 @@ def build_shards(
                     "check species and gene ids, or choose a panel that these files share",
                 )
             kept = samples[keep_n]
-            if kept.n_obs:
-                writer.add(gene_set.align(kept), kept.obs)
+            for genes, writer in writers if kept.n_obs else ():
+                writer.add(genes.align(kept), kept.obs)
             reports.append(
                 {
                     "study": study,
@@ -74,21 +87,31 @@ def _none_kept(reports: Sequence[StudyReport]) -> CountsError:
     return CountsError("data", what, "check the tables, or lower preprocessing.min_expressed_genes")
 
 
-def _panel(sources: Sequence[Source], config: RunConfig, on_study: OnStudy) -> GeneSet:
-    if config.data.panel is not None:
-        return GeneSet.from_file(config.data.root / config.data.panel)
+def _gene_sets(
+    sources: Sequence[Source], config: RunConfig, on_study: OnStudy, with_wide: bool
+) -> tuple[GeneSet, GeneSet | None]:
+    """The model's panel and, if asked for, the wide genes; one pass for both, none where none is needed."""
+    given = config.data.panel
+    panel = None if given is None else GeneSet.from_file(config.data.root / given)
+    if panel is not None and not with_wide:
+        return panel, None
     in_task = {study for task in config.tasks for study in task.studies}
-    statistics = PanelStatistics()
-    studies = [(s, study) for s, study in _studies(sources) if s.role == "corpus" and study not in in_task]
-    if not studies:  # only the user's own tables: they choose together
-        studies = _studies(sources)
-    for done, (source, study) in enumerate(studies):
-        on_study(done, len(studies), f"genes of {study}")
+    studies = _studies(sources)
+    teaching = [study for source, study in studies if source.role == "corpus" and study not in in_task]
+    choosing = teaching or [study for _, study in studies]  # only the user's own tables: they choose together
+    read = [(s, study) for s, study in studies if with_wide or study in choosing]
+    statistics, wide = PanelStatistics(), WideGenes()
+    for done, (source, study) in enumerate(read):
+        on_study(done, len(read), f"genes of {study}")
         samples = source.read(study)
         bulk = samples[(samples.obs["modality"] == "bulk").to_numpy()]
-        if bulk.n_obs:
+        if bulk.n_obs and panel is None and study in choosing:
             statistics.add(bulk)
-    return statistics.choose(config.data.panel_prevalence, config.data.panel_min_cpm)
+        if bulk.n_obs and with_wide:
+            wide.add(bulk, study in teaching)
+    if panel is None:
+        panel = statistics.choose(config.data.panel_prevalence, config.data.panel_min_cpm)
+    return panel, wide.choose() if with_wide else None
 
 
 def _studies(sources: Iterable[Source]) -> list[tuple[Source, str]]:

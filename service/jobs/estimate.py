@@ -9,6 +9,7 @@ from typing import Any
 from service.jobs.attempt import Line
 
 PHASES: dict[str, dict[str, float]] = {
+    "linear": {"ingest": 3, "linear": 1, "report": 2},
     "finetune": {"ingest": 1, "finetune": 8, "report": 1},
     "tune": {"ingest": 1, "tune": 19},
     "predict": {"predict": 1},

@@ -15,6 +15,7 @@ from service.schemas.jobs import (
     ExploreParams,
     FinetuneParams,
     JobKind,
+    LinearParams,
     PredictParams,
     PretrainParams,
     ScoutParams,
@@ -43,7 +44,7 @@ def gather(connection: Connection, settings: Settings, owner: str, params: Param
     tables = {name: _table(connection, settings, owner, name) for name in dataset_ids(params)}
     sources = [_source(connection, owner, *named) for named in _sources(params)]
     model = None
-    if isinstance(params, FinetuneParams | TuneParams) and params.model is not None:
+    if isinstance(params, LinearParams | FinetuneParams | TuneParams) and params.model is not None:
         model = find_model(connection, settings, owner, params.model)
         if model is None:
             raise missing("model", params.model)
@@ -58,6 +59,8 @@ def gather(connection: Connection, settings: Settings, owner: str, params: Param
 def dataset_ids(params: Params) -> list[str]:
     """The datasets that a job derives from, each once."""
     match params:
+        case LinearParams():
+            named = [params.train, params.test]
         case FinetuneParams() | TuneParams():
             named = [params.train, params.validation, params.test]
         case PredictParams():
@@ -104,26 +107,26 @@ def _table(connection: Connection, settings: Settings, owner: str, name: str) ->
     )
 
 
-def _sources(params: Params) -> Iterator[tuple[str, JobKind]]:
-    """The jobs that params name, and of what kind each must be."""
+def _sources(params: Params) -> Iterator[tuple[str, tuple[JobKind, ...]]]:
+    """The jobs that params name, and of which kinds each may be."""
     match params:
         case FinetuneParams() if params.tuned_by is not None:
-            yield params.tuned_by, "tune"
+            yield params.tuned_by, ("tune",)
         case PredictParams():
-            yield params.classifier, "finetune"
+            yield params.classifier, ("linear", "finetune")
         case ScoutParams():
-            yield params.pretraining, "pretrain"
+            yield params.pretraining, ("pretrain",)
 
 
-def _source(connection: Connection, owner: str, name: str, kind: JobKind) -> str:
+def _source(connection: Connection, owner: str, name: str, kinds: tuple[JobKind, ...]) -> str:
     mine = select(jobs.c.kind, jobs.c.status).where(
         jobs.c.owner == owner, jobs.c.id == name, jobs.c.deleted.is_(False)
     )
     row: RowMapping | None = connection.execute(mine.with_for_update(read=True)).mappings().first()
     if row is None:
         raise missing("job", name)
-    if row["kind"] != kind:
-        raise RecipeError(f"job {name}", f"is a {row['kind']} job", f"name a {kind} job")
+    if row["kind"] not in kinds:
+        raise RecipeError(f"job {name}", f"is a {row['kind']} job", f"name a {' or '.join(kinds)} job")
     if row["status"] != "SUCCEEDED":
         over = row["status"] in TERMINAL
         remedy = "retry it, or name one that succeeded" if over else "ask again when it has succeeded"

@@ -10,6 +10,7 @@ from service.schemas.datasets import DatasetReport
 from service.schemas.jobs import (
     ExploreParams,
     FinetuneParams,
+    LinearParams,
     PredictParams,
     PretrainParams,
     ScoutParams,
@@ -17,9 +18,12 @@ from service.schemas.jobs import (
 )
 from service.settings import Settings
 
-Params = FinetuneParams | TuneParams | PredictParams | ExploreParams | PretrainParams | ScoutParams
+Params = (
+    LinearParams | FinetuneParams | TuneParams | PredictParams | ExploreParams | PretrainParams | ScoutParams
+)
 
 PARAMS: Mapping[str, type[Params]] = {
+    "linear": LinearParams,
     "finetune": FinetuneParams,
     "tune": TuneParams,
     "predict": PredictParams,

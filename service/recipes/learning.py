@@ -1,15 +1,23 @@
-"""The recipes of fine-tuning, and of the search for its settings. Pure."""
+"""The recipes of the linear model, of fine-tuning, and of the search for its settings. Pure."""
 
 from pathlib import Path
 from typing import Any
 
-from rnalearner.config import FinetuneConfig, ModelConfig, RunConfig, TaskConfig, TuneConfig, load_recipe
+from rnalearner.config import (
+    FinetuneConfig,
+    LinearConfig,
+    ModelConfig,
+    RunConfig,
+    TaskConfig,
+    TuneConfig,
+    load_recipe,
+)
 from rnalearner.errors import GeneError, RecipeError
 from rnalearner.layout import RunLayout
 from service.recipes.groups import check_scored, chosen_column, chosen_groups
 from service.recipes.inputs import Ingredients, Table, preprocessing_section, ray_section, tables_section
 from service.recipes.models import Model
-from service.schemas.jobs import FinetuneParams, TuneParams
+from service.schemas.jobs import FinetuneParams, LinearParams, TuneParams
 from service.settings import Settings
 
 _SMALL = ModelConfig(dim=32, depth=2, heads=2, dim_head=16, n_features=32)
@@ -19,10 +27,11 @@ _MIN_MEASURED = 0.5
 
 
 def learning_recipe(
-    name: str, params: FinetuneParams | TuneParams, found: Ingredients, settings: Settings
+    name: str, params: LinearParams | FinetuneParams | TuneParams, found: Ingredients, settings: Settings
 ) -> RunConfig:
     """Every dataset a study of its own: train, validation, test."""
-    splits = {"train": params.train, "validation": params.validation, "test": params.test}
+    watched = None if isinstance(params, LinearParams) else params.validation
+    splits = {"train": params.train, "validation": watched, "test": params.test}
     named = {split: found.tables[dataset] for split, dataset in splits.items() if dataset is not None}
     if len({table.id for table in named.values()}) < len(named):
         what = "are not different datasets"
@@ -39,7 +48,8 @@ def learning_recipe(
         if params.objective == "validation" and params.validation is None:
             remedy = "name a validation dataset, or take the objective `folds`"
             raise RecipeError("objective", "`validation` needs a validation dataset", remedy)
-    arms = _arms(params.arms, found.model)
+    # A linear job has no arm: its report needs no encoder.
+    arms = () if isinstance(params, LinearParams) else _arms(params.arms, found.model)
     task = TaskConfig(
         name="task",
         train="train",
@@ -53,11 +63,30 @@ def learning_recipe(
         data=tables_section(named, settings, params.allow_leak),
         preprocessing=preprocessing_section(named),
         model=_SMALL if found.model is None else ModelConfig(path=found.model.folder),
-        finetune=_finetune(params, found.source, arms),
+        linear=_linear(params, found.model),
+        finetune=FinetuneConfig(arms=())
+        if isinstance(params, LinearParams)
+        else _finetune(params, found.source, arms),
         tune=_tune(params, arms) if isinstance(params, TuneParams) else TuneConfig(),
         tasks=(task,),
         ray=ray_section(settings),
     )
+
+
+def _linear(params: LinearParams | FinetuneParams | TuneParams, model: Model | None) -> LinearConfig:
+    """Behind the model's gene guide, if it has one; raises RecipeError where one is asked for in vain."""
+    has_guide = model is not None and model.has_gene_guide
+    if not isinstance(params, LinearParams):
+        return LinearConfig(guide=has_guide)
+    wanted = model is not None if params.settings.guide is None else params.settings.guide
+    if wanted and not has_guide:
+        if model is None:
+            remedy = "name one that has a gene guide, or leave settings.guide out"
+            raise RecipeError("settings.guide", "needs a model, and none is named", remedy)
+        remedy = "name another, or none: without it the linear model is learned unguided"
+        raise RecipeError(f"model {model.id}", "has no gene guide", remedy)
+    asked = params.settings.model_dump(exclude_none=True)
+    return LinearConfig.model_validate({**asked, "guide": wanted})
 
 
 def _arms(asked: list[Any] | None, model: Model | None) -> tuple[Any, ...]:

@@ -28,6 +28,7 @@ class Model:
     source: Literal["operator", "job"]
     folder: Path
     has_guide: bool
+    has_gene_guide: bool
     n_genes: int
     card: dict[str, Any]
     created: float
@@ -95,7 +96,8 @@ def _model(model_id: str, source: Literal["operator", "job"], folder: Path) -> M
     except (OSError, ValueError, RecursionError) as error:
         _log.warning("model %s is left out: its card or its genes cannot be read (%s)", folder, error)
         return None
-    return Model(model_id, source, folder, published.guide.is_dir(), n_genes, card, stat.st_mtime)
+    guides = published.guide.is_dir(), published.gene_guide.is_dir()
+    return Model(model_id, source, folder, *guides, n_genes, card, stat.st_mtime)
 
 
 @lru_cache(maxsize=256)

@@ -25,6 +25,7 @@ from service.schemas.jobs import (
     ExploreParams,
     FinetuneParams,
     JobKind,
+    LinearParams,
     PredictParams,
     PretrainParams,
     ScoutParams,
@@ -33,6 +34,7 @@ from service.schemas.jobs import (
 from service.settings import Settings
 
 _VERBS: Mapping[str, tuple[str, ...]] = {
+    "linear": ("report", "--needs"),
     "finetune": ("report", "--needs"),
     "tune": ("tune", "--needs"),
     "predict": ("predict",),
@@ -53,7 +55,7 @@ def job_words(kind: JobKind, folder: Path, attempt: int, source: Path | None = N
 def job_recipe(name: str, params: Params, found: Ingredients, settings: Settings) -> RunConfig:
     """The recipe of a job called `name`; raises InputError's kinds where it could not succeed."""
     match params:
-        case FinetuneParams() | TuneParams():
+        case LinearParams() | FinetuneParams() | TuneParams():
             return learning_recipe(name, params, found, settings)
         case PredictParams():
             return _predict(name, params, found, settings)
@@ -67,22 +69,32 @@ def job_recipe(name: str, params: Params, found: Ingredients, settings: Settings
 
 def _predict(name: str, params: PredictParams, found: Ingredients, settings: Settings) -> RunConfig:
     assert found.source is not None  # noqa: S101 - looked up before
-    arms = load_recipe(RunLayout(found.source).recipe).finetune.arms
-    if params.arm is not None and params.arm not in arms:
-        what = f"was not learned by {params.classifier}"
-        raise RecipeError(f"arm {params.arm}", what, f"choose among {', '.join(arms)}")
+    _check_method(params, load_recipe(RunLayout(found.source).recipe).finetune.arms)
     table = found.tables[params.dataset]
     predict = PredictConfig(
         run=found.source,
         table=table.path,
         sheet=table.sheet,
         genes=gene_table(settings),
+        method=params.method,
         arm=params.arm,
         formats=tuple(dict.fromkeys(params.formats)),
         min_confidence=params.min_confidence,
         min_coverage=params.min_coverage,
     )
     return RunConfig(name=name, predict=predict, ray=ray_section(settings))
+
+
+def _check_method(params: PredictParams, arms: tuple[str, ...]) -> None:
+    """Raises RecipeError for an arm, or an encoder, that the job has not learned."""
+    if params.arm is not None and params.method == "linear":
+        raise RecipeError(f"arm {params.arm}", "is an encoder's, and the method is linear", "leave one out")
+    if not arms and (params.arm is not None or params.method == "encoder"):
+        what, remedy = f"was not learned by {params.classifier}", "leave it out, or name a finetune job"
+        raise RecipeError(f"arm {params.arm}" if params.arm else "method encoder", what, remedy)
+    if params.arm is not None and params.arm not in arms:
+        what = f"was not learned by {params.classifier}"
+        raise RecipeError(f"arm {params.arm}", what, f"choose among {', '.join(arms)}")
 
 
 def _explore(name: str, params: ExploreParams, found: Ingredients, settings: Settings) -> RunConfig:

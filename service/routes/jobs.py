@@ -14,6 +14,7 @@ from service.gateway import Gateway
 from service.jobs import rows as jobs
 from service.problems import ProblemError, problems
 from service.schemas.base import JobId
+from service.schemas.job_examples import EXAMPLES
 from service.schemas.jobs import NEEDS_TRAIN, JobCreate, JobKind, JobPage, JobPublic, JobStatus, Label
 from service.store.database import now
 from service.store.idempotency import IdempotencyKey, Reply, once
@@ -48,9 +49,17 @@ _ACCEPTED: dict[int | str, dict[str, Any]] = {
     "/jobs", status_code=202, response_model=JobPublic, responses=_ACCEPTED | problems(404, 409, 429)
 )
 async def submit_job(
-    wanted: Annotated[JobCreate, Body()], caller: Writer, gateway: GatewayDep, key: IdempotencyKey = None
+    wanted: Annotated[JobCreate, Body(openapi_examples=EXAMPLES)],
+    caller: Writer,
+    gateway: GatewayDep,
+    key: IdempotencyKey = None,
 ) -> Response:
-    """Ask for a job: checked now, stored, and carried out in its turn."""
+    """Ask for a job: checked now, stored, and carried out in its turn.
+
+    To classify a few labelled samples ask for `linear`, which takes a second and is the default answer: no
+    encoder was shown to do better on so few. `finetune` learns encoders, and the linear model beside them;
+    `predict` takes the job of either, and its `method` says who makes the call (`auto`: the linear model).
+    """
     if wanted.kind in NEEDS_TRAIN and "train" not in caller.scopes:
         what, remedy = f"may not {wanted.kind}", "ask the operator for one with the scope train"
         raise ProblemError(403, "forbidden", "API key", what, remedy)

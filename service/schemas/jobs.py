@@ -6,7 +6,7 @@ from pydantic import Field
 
 from service.schemas.base import LINE, Create, Fault, JobId, Public, Sha256, Time
 
-JobKind = Literal["finetune", "tune", "predict", "explore", "pretrain", "scout"]
+JobKind = Literal["linear", "finetune", "tune", "predict", "explore", "pretrain", "scout"]
 JobStatus = Literal["PENDING", "RUNNING", "STOPPED", "SUCCEEDED", "FAILED"]
 TERMINAL = frozenset({"STOPPED", "SUCCEEDED", "FAILED"})
 NEEDS_TRAIN = frozenset({"pretrain", "scout"})
@@ -30,7 +30,17 @@ class FinetuneSettings(Create):
     cohort_centring: bool | None = None
 
 
-class _Learning(Create):
+class LinearSettings(Create):
+    """Fields of `linear` in a recipe; what is left out has the recipe's default."""
+
+    guide: bool | None = None
+    """Whether to learn behind the model's gene guide; without a model there is none."""
+    guide_power: float | None = Field(None, ge=0, le=10)
+    method: Literal["bagged_l1", "l1", "ridge", "moderated_t"] | None = None
+    cohort_centring: bool | None = None
+
+
+class _Labelled(Create):
     """Labelled samples, and what to start from."""
 
     train: Sha256
@@ -39,21 +49,34 @@ class _Learning(Create):
     """Column of the groups; without it, the one that the dataset's report names."""
     groups: list[Column] | None = Field(None, min_length=2, max_length=20)
     """Values of the column to tell apart; without them, all that two or more samples have."""
-    validation: Sha256 | None = None
-    """Another labelled dataset, watched during training."""
     test: Sha256 | None = None
     """Another labelled dataset, scored once at the end."""
+    allow_leak: bool = False
+    """Go on where test animals were seen in training; the report says so."""
+
+
+class LinearParams(_Labelled):
+    """Learn the guided linear model from a few labelled samples: the default answer, in a second."""
+
+    model: ModelId | None = None
+    """Published model whose gene guide is used; without it the model is learned unguided."""
+    settings: LinearSettings = LinearSettings()
+
+
+class _Learning(_Labelled):
+    """What an encoder learns from."""
+
+    validation: Sha256 | None = None
+    """Another labelled dataset, watched during training."""
     model: ModelId | None = None
     """Published model to start from; without it the encoder is random."""
     arms: list[Arm] | None = Field(None, min_length=1, max_length=4)
     """Without them: the most that the model has learned (guided, pretrained or none)."""
-    allow_leak: bool = False
-    """Go on where test animals were seen in training; the report says so."""
     settings: FinetuneSettings = FinetuneSettings()
 
 
 class FinetuneParams(_Learning):
-    """Learn classifiers from a few labelled samples, with the linear rivals beside them."""
+    """Fine-tune encoders on a few labelled samples, with the guided linear model and its rivals beside."""
 
     tuned_by: JobId | None = None
     """A tuning job whose best settings are taken; `settings` win over them."""
@@ -70,11 +93,16 @@ class TuneParams(_Learning):
 
 
 class PredictParams(Create):
-    """Ask the classifiers of a finished fine-tuning job about new samples."""
+    """Ask the classifiers of a finished linear or fine-tuning job about new samples."""
 
     classifier: JobId
+    """A linear or a finetune job."""
     dataset: Sha256
+    method: Literal["auto", "linear", "encoder"] = "auto"
+    """Who makes the call. auto: the one that the yardstick found to be better for so few samples, of
+    those that the job has; as it stands, the linear one. The others stand beside it."""
     arm: Arm | None = None
+    """Arm of the encoder that makes its call; naming one asks for the encoder."""
     formats: list[Literal["h5ad", "parquet", "csv"]] = Field(["h5ad", "parquet", "csv"], min_length=1)
     min_confidence: float = Field(0.6, ge=0, le=1)
     min_coverage: float = Field(0.5, ge=0, le=1)
@@ -110,6 +138,11 @@ class _Job(Create):
     """A word of your own, to find it again."""
 
 
+class LinearJob(_Job):
+    kind: Literal["linear"]
+    params: LinearParams
+
+
 class FinetuneJob(_Job):
     kind: Literal["finetune"]
     params: FinetuneParams
@@ -141,7 +174,8 @@ class ScoutJob(_Job):
 
 
 JobCreate = Annotated[
-    FinetuneJob | TuneJob | PredictJob | ExploreJob | PretrainJob | ScoutJob, Field(discriminator="kind")
+    LinearJob | FinetuneJob | TuneJob | PredictJob | ExploreJob | PretrainJob | ScoutJob,
+    Field(discriminator="kind"),
 ]
 
 

@@ -19,6 +19,7 @@ from rnalearner.config.run import RaySettings
 from rnalearner.errors import CheckpointError, ClusterError, RecipeError
 from rnalearner.layout import RunLayout
 from rnalearner.model.build import load_encoder
+from rnalearner.pretrain.centring import Centring
 from rnalearner.shards.read import ShardStore
 from tests.toy_corpus import N_GENES, write_toy_corpus
 
@@ -98,6 +99,19 @@ def test_a_run_whose_worker_is_killed_ends_with_the_same_weights(
     for name, value in expected.items():
         torch.testing.assert_close(found[name], value, rtol=0, atol=1e-6, msg=name)
     assert result.best_step == uninterrupted[1].best_step
+
+
+def test_centred_values_are_pretrained_beside_a_linear_predictor_and_their_units_are_kept(tmp_path: Path):
+    model = CONFIG.model.model_copy(update={"values": "interpolated"})
+    steps = CONFIG.pretrain.model_copy(update={"max_steps": 10, "evaluate_every": 5})
+    layout, result = pretrained(tmp_path, CONFIG.model_copy(update={"model": model, "pretrain": steps}))
+    table = pd.read_csv(layout.pretrain_metrics)
+    assert set(table["model_values"]) == {"interpolated"}
+    assert result.trivial.mode_loss < result.trivial.commonest_loss
+    store = ShardStore.open(layout.shards)
+    encoder, _ = load_encoder(layout.base_checkpoint, model, CONFIG.preprocessing, store.gene_set)
+    unit_g = Centring.of(store, np.arange(40), np.arange(40, 48)).unit_g
+    np.testing.assert_array_equal(encoder.value_embedding.unit_g, unit_g)
 
 
 def test_a_finished_run_is_not_trained_again(uninterrupted: tuple[RunLayout, PretrainResult]):

@@ -24,8 +24,8 @@ from rnalearner.layout import RunLayout
 from rnalearner.model.build import identity, load_encoder, new_encoder, save_encoder
 from rnalearner.model.heads import seeded_classifier
 from rnalearner.publish import sha256_of
+from rnalearner.scouts.contrast import Contrast
 from rnalearner.scouts.delta import WeightDelta, save_delta
-from rnalearner.scouts.task import ScoutTask
 from rnalearner.scouts.train import ScoutProgress, run_episode
 from rnalearner.shards.read import ShardStore
 from tests.toy_corpus import N_GENES, write_toy_corpus
@@ -37,8 +37,8 @@ CONFIG = RunConfig(
     ray=SETTINGS,
 )
 # Four pairs of studies, the first of them much the longest.
-TASKS = [ScoutTask(0, "long", np.arange(24), np.arange(24, 48))] + [
-    ScoutTask(i, f"S{i} against S{i + 1}", np.arange(8 * i, 8 * i + 8), np.arange(8 * i + 8, 8 * i + 16))
+CONTRASTS = [Contrast("long", "", np.arange(24), np.arange(24, 48))] + [
+    Contrast(f"S{i} against S{i + 1}", "", np.arange(8 * i, 8 * i + 8), np.arange(8 * i + 8, 8 * i + 16))
     for i in (1, 2, 3)
 ]
 
@@ -69,7 +69,7 @@ def scouted(
 ) -> tuple[RunLayout, ScoutingResult, list[ScoutProgress]]:
     layout = prepared(tmp_path_factory.mktemp("scouted"))
     heard: list[ScoutProgress] = []
-    return layout, run_scouting(layout, CONFIG, TASKS, heard.append), heard
+    return layout, run_scouting(layout, CONFIG, CONTRASTS, heard.append), heard
 
 
 @pytest.mark.ray
@@ -77,11 +77,21 @@ def test_the_guide_of_the_cluster_equals_one_made_in_this_process(scouted):
     layout, result, _ = scouted
     store = ShardStore.open(layout.shards)
     last: list[WeightDelta] = []
-    for task in TASKS:
+    for scout_id, contrast in enumerate(CONTRASTS):
         encoder, _ = load_encoder(layout.base_checkpoint, CONFIG.model, store.preprocessing, store.gene_set)
         head = seeded_classifier(encoder.gene_vectors_gd, CONFIG.scouting.head, CONFIG.scouting.head_seed)
         sent: list[WeightDelta] = []
-        run_episode(encoder, head, task, store.tokens, CONFIG.scouting, "here", sent.append, lambda p: None)
+        run_episode(
+            encoder,
+            head,
+            scout_id,
+            contrast,
+            store.tokens,
+            CONFIG.scouting,
+            "here",
+            sent.append,
+            lambda p: None,
+        )
         last.append(sent[-1])
     expected = scaled(mean_movement(last, "squared"), "per_tensor")
     assert result.guide.values.keys() == expected.keys()
@@ -107,11 +117,11 @@ def test_the_guide_on_disk_says_what_it_was_made_of_and_fits_the_encoder(scouted
 def test_every_scout_is_heard_of_from_waiting_to_its_end(scouted):
     _, result, heard = scouted
     assert result.failures == {}
-    for task in TASKS:
-        statuses = [p.status for p in heard if p.scout_id == task.scout_id]
+    for scout_id in range(len(CONTRASTS)):
+        statuses = [p.status for p in heard if p.scout_id == scout_id]
         assert (statuses[0], statuses[1], statuses[-1]) == ("PENDING", "RUNNING", "SUCCEEDED")
-        (ended,) = (r for r in result.results if r.scout_id == task.scout_id)
-        assert heard[max(i for i, p in enumerate(heard) if p.scout_id == task.scout_id)].loss == ended.loss
+        (ended,) = (r for r in result.results if r.scout_id == scout_id)
+        assert heard[max(i for i, p in enumerate(heard) if p.scout_id == scout_id)].loss == ended.loss
     # Two at once, and no third before one of them has ended.
     in_flight: set[int] = set()
     for progress in heard:
@@ -125,7 +135,7 @@ def test_results_come_in_the_order_of_completion(scouted):
     _, result, heard = scouted
     ended = [p.scout_id for p in heard if p.status == "SUCCEEDED"]
     assert [r.scout_id for r in result.results] == ended
-    table = result.table(TASKS)
+    table = result.table(CONTRASTS)
     assert table["scout_id"].tolist() == [0, 1, 2, 3]
     assert table.loc[0, "name"] == "long"
     assert (table["failed"] == "").all()
@@ -144,7 +154,7 @@ def test_scouts_that_had_finished_do_not_run_again_after_an_interruption(scouted
     layout, before, _ = scouted
     (layout.deltas / "scout-00002" / "result.json").unlink()
     heard: list[ScoutProgress] = []
-    again = run_scouting(layout, CONFIG, TASKS, heard.append)
+    again = run_scouting(layout, CONFIG, CONTRASTS, heard.append)
     assert {p.scout_id for p in heard if p.status == "RUNNING"} == {2}
     assert all(torch.equal(again.guide.values[n], v) for n, v in before.guide.values.items())
 
@@ -189,8 +199,8 @@ def test_a_scout_whose_worker_is_killed_is_started_again(tmp_path, ray_of_this_m
     listen = killed_when_it_runs(0, times=1)
     # Labels that mean nothing: this scout cannot converge before it is killed.
     rows = np.random.default_rng(0).permutation(48)
-    tasks = [ScoutTask(0, "noise", rows[:24], rows[24:])]
-    result = run_scouting(layout, config, tasks, listen)
+    contrasts = [Contrast("noise", "", rows[:24], rows[24:])]
+    result = run_scouting(layout, config, contrasts, listen)
     assert "scout 0 failed" in caplog.text
     assert "retry, retry 1 of 2" in caplog.text
     assert result.failures == {}
@@ -202,15 +212,15 @@ def test_a_scout_whose_worker_is_killed_is_started_again(tmp_path, ray_of_this_m
 @pytest.mark.ray
 def test_a_scout_that_fails_each_time_is_given_up_and_the_guide_made_without_it(tmp_path, ray_of_this_module):
     layout = prepared(tmp_path)
-    bad = ScoutTask(1, "one side of one sample", np.arange(8), np.arange(8, 9))
-    good = ScoutTask(0, "two studies", TASKS[1].rows_a, TASKS[1].rows_b)
+    bad = Contrast("one side of one sample", "", np.arange(8), np.arange(8, 9))
+    good = Contrast("two studies", "", CONTRASTS[1].rows_a, CONTRASTS[1].rows_b)
     heard: list[ScoutProgress] = []
     limits = Limits(max_retries=0, max_skipped_share=0.5)
     result = run_scouting(layout, CONFIG, [good, bad], heard.append, limits)
     assert result.guide.meta["scouts"] == [0]
     assert "fewer than two samples" in result.failures[1]
     assert [p.status for p in heard if p.scout_id == 1][-1] == "FAILED"
-    assert "fewer than two samples" in result.table([bad]).set_index("scout_id").loc[1, "failed"]
+    assert "fewer than two samples" in result.table([good, bad]).set_index("scout_id").loc[1, "failed"]
     with pytest.raises(ClusterError, match="1 of 1 scouts given up, at most 0 may be"):
         run_scouting(layout, CONFIG, [bad], limits=Limits(max_retries=0))
 
@@ -242,7 +252,7 @@ def test_a_base_checkpoint_of_another_model_is_refused_before_ray_starts(tmp_pat
     layout = prepared(tmp_path)
     other = CONFIG.model_copy(update={"model": CONFIG.model.model_copy(update={"heads": 4})})
     with pytest.raises(CheckpointError, match="its model is"):
-        run_scouting(layout, other, TASKS)
+        run_scouting(layout, other, CONTRASTS)
 
 
 def test_an_address_where_nobody_listens_is_refused_at_once():

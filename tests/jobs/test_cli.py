@@ -11,7 +11,17 @@ from jobs.cli import VERBS
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 
 
-@pytest.mark.parametrize("words", [("--help",), ("run", "--help"), ("--version",), ("fields",)])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--help",),
+        ("run", "--help"),
+        ("benchmark", "--help"),
+        ("benchmark", "prepare", "--help"),
+        ("--version",),
+        ("fields",),
+    ],
+)
 def test_help_needs_no_heavy_library(cli: Cli, environment: dict[str, str], tmp_path: Path, words):
     environment["PYTHONPROFILEIMPORTTIME"] = "1"
     try:
@@ -39,7 +49,7 @@ def test_fields_are_told_with_their_default_and_alias(cli: Cli, tmp_path: Path):
     assert all(row["default"] != "PydanticUndefined" for row in rows.values())
 
 
-@pytest.mark.parametrize("words", [("nonsense",), ("--nonsense",), ("run", "--out")])
+@pytest.mark.parametrize("words", [("nonsense",), ("--nonsense",), ("run", "--out"), ("benchmark",)])
 def test_wrong_usage_ends_with_2(cli: Cli, tmp_path: Path, words):
     done = cli(*words, cwd=tmp_path)
     assert done.returncode == 2
@@ -58,7 +68,7 @@ def test_wrong_usage_ends_with_2(cli: Cli, tmp_path: Path, words):
         (("ingest", "--data.source", "tables"), ("data.source", "no table is listed")),
         (("ingest", "--data.source", "recount3", "--root", "nowhere"), ("nowhere", "gene file")),
         (("finetune",), ("finetune needs scout", "rnalearner scout")),
-        (("report", "--out", "elsewhere"), ("report needs finetune", "elsewhere")),
+        (("report", "--out", "elsewhere"), ("report needs linear", "elsewhere")),
     ],
 )
 def test_a_recipe_or_option_that_makes_no_sense_ends_with_3_and_one_sentence(

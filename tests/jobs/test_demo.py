@@ -88,6 +88,14 @@ def test_no_arm_finds_anything_in_shuffled_labels(summary, arm: str):
     assert score["low"] <= 0.5 <= score["high"], score
 
 
+def test_the_guided_linear_model_finds_what_is_there_and_nothing_else(summary):
+    learners = {task: summary["tasks"][task]["guided_linear"] for task in [*SIGNAL, "shuffled"]}
+    assert all(learner["guided"] and learner["genes"] for learner in learners.values())
+    assert all(learners[task]["test_accuracy"]["low"] > 0.5 for task in SIGNAL)
+    chance = learners["shuffled"]["test_accuracy"]
+    assert chance["low"] <= 0.5 <= chance["high"]
+
+
 def test_pretraining_beats_the_trivial_predictors(summary):
     assert summary["pretraining"]["valid_loss"] < summary["pretraining"]["mode_loss"]
     assert summary["pretraining"]["valid_loss"] < summary["pretraining"]["commonest_loss"]

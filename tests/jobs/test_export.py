@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import torch
 
-from jobs.adopt import adopt_checkpoint, checked_model, started_from
+from jobs.adopt import adopt_checkpoint, adopt_gene_guide, checked_model, started_from
 from jobs.export import add_model, export
 from jobs.run import needed, run_verb
 from rnalearner.config import RunConfig, load_recipe
@@ -34,9 +34,9 @@ def config() -> RunConfig:
 
 @pytest.fixture(scope="module")
 def layout(tmp_path_factory: pytest.TempPathFactory, config: RunConfig) -> RunLayout:
-    """A run whose Phases I and II left an untrained encoder and a guide of halves."""
+    """A run whose Phases I and II left an untrained encoder and a guide of halves; its gene guide is real."""
     layout = RunLayout(tmp_path_factory.mktemp("export") / "run")
-    run_verb("ingest", config, layout, say_nothing)
+    run_verb("genes", config, layout, say_nothing, with_needs=True)
     store = ShardStore.open(layout.shards)
     meta = identity(config.model, store.preprocessing, store.gene_set)
     vectors_gd = random_gene_vectors(len(store.gene_set), config.model.dim, torch.Generator().manual_seed(0))
@@ -98,6 +98,9 @@ def test_the_card_tells_what_the_model_is_made_of(
     assert card["guide"]["mean_accuracy"] == pytest.approx(0.8)
     assert card["base_checkpoint_sha256"] == sha256_of(model.base_checkpoint / "weights.safetensors")
     assert card["guide_sha256"] == sha256_of(model.guide / "weights.safetensors")
+    assert card["gene_guide_sha256"] == sha256_of(model.gene_guide / "weights.safetensors")
+    assert card["gene_guide"]["strategy"] == "inside_study"
+    assert card["gene_guide"]["studies"] == card["corpus"]["studies"]
     assert card["recipe_sha256"] == sha256_of(layout.recipe)
 
 
@@ -131,6 +134,22 @@ def test_without_the_guide_only_phase_one_is_needed(config: RunConfig, layout: R
     assert not other.exported.guide.exists()
 
 
+def test_without_the_gene_guide_no_gene_level_scout_is_needed(
+    config: RunConfig, layout: RunLayout, tmp_path: Path
+):
+    plain = RunConfig.model_validate(config.model_dump() | {"export": {"gene_guide": False}})
+    assert "genes" in needed("export", config)
+    assert "genes" not in needed("export", plain)
+    other = RunLayout(shutil.copytree(layout.root, tmp_path / "run"))
+    shutil.rmtree(other.phase("genes"))
+    assert export(plain, other, say_nothing)["gene_guide"] is False
+    card, _ = checked_model(other.exported)
+    assert (card["gene_guide"], card["gene_guide_sha256"]) == (None, None)
+    asked = plain.model_copy(update={"model": plain.model.model_copy(update={"path": other.exported.root})})
+    with pytest.raises(CheckpointError, match="has no gene guide"):
+        adopt_gene_guide(asked, RunLayout(tmp_path / "new"))
+
+
 def test_a_run_that_starts_from_a_model_gets_its_very_bytes(
     model: PublishedModel, config: RunConfig, tmp_path: Path
 ):
@@ -142,6 +161,8 @@ def test_a_run_that_starts_from_a_model_gets_its_very_bytes(
     assert list(markers) == ["ingest", "pretrain", "scout"]
     assert files_of(layout.base_checkpoint) == files_of(model.base_checkpoint)
     assert files_of(layout.guide) == files_of(model.guide)
+    run_verb("genes", started, layout, say_nothing)
+    assert files_of(layout.gene_guide) == files_of(model.gene_guide)
     assert ShardStore.open(layout.shards).gene_set.ids == tuple(model.genes.read_text().split())
     with pytest.raises(RecipeError, match="started from a published model"):
         export(started, layout, say_nothing)
@@ -150,6 +171,7 @@ def test_a_run_that_starts_from_a_model_gets_its_very_bytes(
 DAMAGE = {
     "weights": ("base_checkpoint/weights.safetensors", "do not match their checksum"),
     "guide": ("guide/weights.safetensors", "do not match their checksum"),
+    "gene guide": ("gene_guide/weights.safetensors", "do not match their checksum"),
     "manifest": ("base_checkpoint/checkpoint.json", "checkpoint"),
     "genes": ("genes.txt", "genes.txt: line 1|gene set"),
     "card": ("card.json", "is no published model"),

@@ -1,6 +1,7 @@
 """From one labelled table to calls of new samples, by the command that users type."""
 
 import json
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -86,7 +87,7 @@ def test_one_labelled_table_is_enough_to_fine_tune(folder: Path):
         *("task", "arm", "seed", "split", "sample", "subject", "study"),
         *("y", "call", "p0", "p1", "p2", "unseen_subject"),
     ]
-    assert not layout.finetune("linear").exists()
+    assert not layout.linear("rivals").exists()
 
 
 def test_new_samples_are_called_in_every_format(cli: Cli, folder: Path):
@@ -102,6 +103,25 @@ def test_new_samples_are_called_in_every_format(cli: Cli, folder: Path):
     assert obs["rnalearner_call"].tolist() == obs["tissue_of_origin"].tolist()
     assert pd.read_parquet(files[1])["rnalearner_rival_call"].tolist() == obs["tissue_of_origin"].tolist()
     assert pd.read_csv(files[2])["note"].tolist() == ["'=1+1"] * 9
+
+
+def test_the_linear_model_learns_from_the_same_table_and_becomes_the_default_answer(
+    cli: Cli, folder: Path, tmp_path: Path
+):
+    """Without a corpus it is learned unguided; the encoder that was there stands beside it."""
+    shutil.copytree(folder / "run", tmp_path / "run")
+    done = cli("linear", "--out", tmp_path / "run", "--json", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    figures = json.loads(done.stdout)["phases"]["linear"]["figures"]
+    assert (figures["tasks"], figures["guide"]) == (1, None)
+    genes = pd.read_csv(RunLayout(tmp_path / "run").linear("genes"))
+    assert set(genes["class"]) == set(TISSUES)
+    marker = ask(tmp_path, "asked", table=str(folder / "new.csv"))
+    assert marker["figures"]["method"] == "linear"
+    assert marker["figures"]["calls"] == dict.fromkeys(TISSUES, 3)
+    obs = anndata.read_h5ad(tmp_path / "asked" / "predict" / "predictions.h5ad").obs
+    assert (obs["rnalearner_none_call"] == obs["rnalearner_call"]).all()
+    assert ask(tmp_path, "other", table=str(folder / "new.csv"), method="encoder")["figures"]["arm"] == "none"
 
 
 def test_the_same_question_is_answered_once_and_a_changed_table_again(folder: Path):

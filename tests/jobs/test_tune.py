@@ -1,13 +1,8 @@
 """`rnalearner tune` as its users start it, and as it is killed."""
 
 import json
-import os
 import re
-import shutil
-import signal
 import subprocess
-import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +17,7 @@ from jobs.tune import tuned_arm, tuned_task, with_settings
 from rnalearner.config import FinetuneConfig, RunConfig, TaskConfig, TuneConfig, load_recipe
 from rnalearner.errors import RecipeError
 from rnalearner.layout import RunLayout
+from tests.jobs.killing import killed
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 Events = list[dict[str, Any]]
@@ -32,17 +28,6 @@ OPTIONS = (
     *("--finetune.arms", '["none"]', "--finetune.in_flight", "1"),
     *("--tune.num_samples", N_TRIALS, "--tune.epochs", "[10,30]", "--tune.grace_epochs", "4"),
 )
-
-
-def descendants(pid: int) -> list[int]:
-    found = []
-    for children in Path(f"/proc/{pid}/task").glob("*/children"):
-        try:
-            pids = [int(child) for child in children.read_text().split()]
-        except OSError:
-            continue
-        found += [each for child in pids for each in (child, *descendants(child))]
-    return found
 
 
 def events_of(layout: RunLayout) -> Events:
@@ -67,40 +52,13 @@ class Tuned:
     again: subprocess.CompletedProcess[str]
 
 
-def killed(words: list[str], environment: dict[str, str], layout: RunLayout) -> None:
-    """Start it, and SIGKILL the whole group and all it started once two trials have ended."""
-    command = [sys.executable, "-m", "jobs.cli", *words]
-    log = (layout.root.parent / "killed.log").open("w+")
-    started = subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True
-    )
-    try:
-        deadline = time.monotonic() + 120
-        while len(ended(events_of(layout))) < 2:
-            assert started.poll() is None, (layout.root.parent / "killed.log").read_text()
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-    finally:
-        ours = descendants(started.pid)
-        os.killpg(started.pid, signal.SIGKILL)
-        for pid in ours:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
-        started.wait()
-        log.close()
-
-
 @pytest.fixture(scope="module")
 def tuned(tmp_path_factory: pytest.TempPathFactory, cli: Cli, environment: dict[str, str]) -> Tuned:
     folder = tmp_path_factory.mktemp("tuned")
     layout = RunLayout(folder / "run")
     words = [str(word) for word in ("tune", RECIPE, "--out", layout.root, "--needs", "--json", *OPTIONS)]
-    killed(words, environment, layout)
+    killed(words, environment, folder / "killed.log", lambda: len(ended(events_of(layout))) >= 2)
     left = events_of(layout)
-    for folder in Path(environment["TMPDIR"]).glob("rl-*"):  # of the Ray that was killed
-        shutil.rmtree(folder, ignore_errors=True)
     return Tuned(layout, left, cli(*words, cwd=ROOT, timeout=120))
 
 

@@ -112,6 +112,28 @@ def test_five_commands_lead_from_a_table_to_predictions(
 
 
 @pytest.mark.ray
+@pytest.mark.timeout(600)
+def test_the_linear_model_takes_the_same_way_without_an_encoder(
+    cli: Cli, server: subprocess.Popen[str], simulated: Tables, tmp_path: Path
+):
+    def told(*words: object) -> str:
+        done = cli(*words, cwd=tmp_path, timeout=300)
+        assert done.returncode == 0, done.stderr + done.stdout
+        return done.stdout
+
+    told("data", "upload", simulated.labelled, "--labels", simulated.sheet, "--name", "lab")
+    told("data", "upload", simulated.new, "--name", "fresh")
+    told("job", "submit", "linear", "--train", "lab", "--label", "linear", "--watch", "--out", "made")
+    told("job", "submit", "predict", "--classifier", "linear", "--dataset", "fresh", "--out", "found")
+
+    genes = pd.read_csv(tmp_path / "made" / "linear" / "genes.csv")
+    assert len(genes) > 0
+    assert "no gene guide" in (tmp_path / "made" / "report" / "index.html").read_text()
+    info = anndata.read_h5ad(tmp_path / "found" / "predict" / "predictions.h5ad").uns["rnalearner"]
+    assert (json.loads(info)["method"], json.loads(info)["calibrated"]) == ("linear", True)
+
+
+@pytest.mark.ray
 def test_a_wrong_key_ends_with_4_and_an_absent_server_with_5(
     cli: Cli, server: subprocess.Popen[str], environment: dict[str, str], tmp_path: Path
 ):

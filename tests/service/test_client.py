@@ -343,7 +343,7 @@ def test_params_are_read_by_the_schema_of_their_kind() -> None:
 @pytest.mark.parametrize(
     ("kind", "words", "said"),
     [
-        ("dream", [], "dream: is no kind of job; choose among finetune, tune"),
+        ("dream", [], "dream: is no kind of job; choose among linear, finetune"),
         ("finetune", ["--colour", "red"], "--colour: is no parameter of finetune; give some of --train"),
         ("finetune", ["--settings.colour", "red"], "--settings.colour: is no parameter"),
         ("finetune", ["--train.x", "red"], "--train.x: is no parameter"),

@@ -1,5 +1,6 @@
 """Jobs over HTTP: asked for, refused, listed, stopped, run again. The cluster is away: jobs wait."""
 
+import json
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -7,15 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import TypeAdapter
 from sqlalchemy import select, update
 
+from rnalearner.layout import RunLayout
 from service.jobs.rows import submit
-from service.schemas.jobs import FinetuneJob
+from service.schemas.jobs import FinetuneJob, JobCreate
 from service.settings import Settings
 from service.store.tables import job_datasets, job_sources, jobs
 from tests.service.fake_cluster import FakeCluster
 from tests.service.harness import Running
-from tests.service.toy_jobs import OTHER, THIRD, TRAIN, away, finetune, put_dataset, put_model, report
+from tests.service.toy_jobs import OTHER, THIRD, TRAIN, away, finetune, linear, put_dataset, put_model, report
 
 NOBODY = "job-" + "0" * 24
 
@@ -78,6 +81,8 @@ REFUSED: dict[str, tuple[dict[str, Any], int, str]] = {
     "unknown group": (finetune(groups=["FLT", "XX"]), 422, "holds no 'XX'; choose among 'FLT', 'GC'"),
     "unknown model": (finetune(model="none-such"), 404, "model none-such: does not exist"),
     "arm without a model": (finetune(arms=["guided"]), 422, "needs a model"),
+    "an arm for the linear model": (linear(arms=["none"]), 422, "arms"),
+    "a gene guide without a model": (linear(settings={"guide": True}), 422, "needs a model"),
     "unknown tuning": (finetune(tuned_by=NOBODY), 404, f"job {NOBODY}: does not exist"),
     "unknown classifier": (
         {"kind": "predict", "params": {"classifier": NOBODY, "dataset": TRAIN}},
@@ -111,6 +116,31 @@ def test_the_job_to_build_on_must_be_of_the_right_kind_and_have_succeeded(on_sql
     assert "retry it" in on_sqlite.lab.post("/v1/jobs", json=body).json()["detail"]
     other_kind = on_sqlite.lab.post("/v1/jobs", json=finetune(tuned_by=job))
     assert (other_kind.status_code, "is a finetune job" in other_kind.text) == (422, True)
+
+
+def test_a_linear_job_is_asked_for_new_samples_as_a_finetune_job_is(on_sqlite: Running) -> None:
+    put_model(on_sqlite.settings)
+    job = on_sqlite.lab.post("/v1/jobs", json=linear(label="mice", model="osd")).json()
+    assert (job["kind"], job["label"], job["status"]) == ("linear", "mice", "PENDING")
+    recipe = RunLayout(on_sqlite.settings.jobs / job["id"]).recipe
+    recipe.parent.mkdir(parents=True)
+    recipe.write_text(json.dumps({"finetune": {"arms": []}}))
+    body = {"kind": "predict", "params": {"classifier": job["id"], "dataset": TRAIN}}
+    assert on_sqlite.lab.post("/v1/jobs", json=body).status_code == 409
+    set_job(on_sqlite, job["id"], status="SUCCEEDED")
+    assert on_sqlite.lab.post("/v1/jobs", json=body).status_code == 202
+    set_job(on_sqlite, job["id"], kind="explore")
+    refused = on_sqlite.lab.post("/v1/jobs", json=body)
+    assert (refused.status_code, "name a linear or finetune job" in refused.text) == (422, True)
+
+
+def test_the_examples_of_the_documentation_are_bodies_that_are_understood(on_sqlite: Running) -> None:
+    path = on_sqlite.http.get("/openapi.json").json()["paths"]["/v1/jobs"]["post"]
+    examples = path["requestBody"]["content"]["application/json"]["examples"]
+    assert next(iter(examples)) == "linear"
+    assert "the default answer" in path["description"]
+    for example in examples.values():
+        TypeAdapter(JobCreate).validate_python(example["value"])
 
 
 def test_pretraining_takes_a_key_that_may(on_sqlite: Running) -> None:

@@ -37,6 +37,7 @@ def test_a_model_is_shown_with_its_card(waiting: Running) -> None:
         True,
         3,
     )
+    assert shown["has_gene_guide"]
     assert shown["card"]["licence"] == "CC0-1.0"
 
 

@@ -4,11 +4,12 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
-from rnalearner.config import FinetuneConfig, RunConfig, load_recipe
+from jobs.run import needed
+from rnalearner.config import FinetuneConfig, LinearConfig, RunConfig, load_recipe
 from rnalearner.errors import InputError
 from rnalearner.layout import RunLayout
 from service.recipes.ingredients import offered_recipes
@@ -16,6 +17,7 @@ from service.recipes.inputs import PARAMS, Ingredients, Table
 from service.recipes.models import Model
 from service.recipes.recipe import job_recipe, job_words
 from service.schemas.datasets import DatasetReport
+from service.schemas.jobs import LinearSettings
 from service.settings import Settings
 from tests.service.toy_jobs import OTHER, THIRD, TRAIN, report
 
@@ -34,8 +36,8 @@ def table(dataset: str, found: DatasetReport | None = None) -> Table:
     )
 
 
-def model(guide: bool = True) -> Model:
-    return Model("osd", "operator", Path("/models/osd"), guide, 3, {}, 0.0)
+def model(guide: bool = True, gene_guide: bool = True) -> Model:
+    return Model("osd", "operator", Path("/models/osd"), guide, gene_guide, 3, {}, 0.0)
 
 
 def recipe(
@@ -115,6 +117,60 @@ def test_own_settings_win_over_tuned_ones_and_both_over_the_defaults(
     assert tuned.batch_size == FinetuneConfig().batch_size
 
 
+@pytest.mark.parametrize(("start", "guided"), [(None, False), (model(), True)])
+def test_a_linear_job_needs_no_encoder_and_takes_the_gene_guide_that_there_is(
+    settings: Settings, start: Model | None, guided: bool
+) -> None:
+    asked = {"cohort_centring": False, "method": "ridge"}
+    params = {"train": TRAIN, "test": OTHER, "settings": asked}
+    config = recipe(settings, "linear", params, table(TRAIN), table(OTHER), model=start)
+    assert config.finetune.arms == ()
+    told = config.linear
+    assert (told.guide, told.cohort_centring, told.method) == (guided, False, "ridge")
+    assert config.model.path == (None if start is None else start.folder)
+    assert (config.tasks[0].train, config.tasks[0].validation, config.tasks[0].test) == (
+        "train",
+        None,
+        "test",
+    )
+    assert needed("report", config)[:2] == ["ingest", "linear"]
+
+
+def test_every_setting_of_the_linear_model_is_a_field_of_its_recipe() -> None:
+    assert set(LinearSettings.model_fields) <= set(LinearConfig.model_fields)
+    asked = get_args(LinearSettings.model_fields["method"].annotation)[0]
+    assert get_args(asked) == get_args(LinearConfig.model_fields["method"].annotation)
+
+
+def test_a_model_may_lend_its_genes_alone(settings: Settings) -> None:
+    params = {"train": TRAIN, "settings": {"guide": False}}
+    config = recipe(settings, "linear", params, table(TRAIN), model=model(gene_guide=False))
+    assert not config.linear.guide
+
+
+@pytest.mark.parametrize("gene_guide", [True, False])
+def test_the_linear_model_beside_an_encoder_takes_the_models_gene_guide_too(
+    settings: Settings, gene_guide: bool
+) -> None:
+    start = model(gene_guide=gene_guide)
+    config = recipe(settings, "finetune", {"train": TRAIN}, table(TRAIN), model=start)
+    assert config.linear.guide == gene_guide
+
+
+@pytest.mark.parametrize(
+    ("params", "start", "told"),
+    [
+        ({"settings": {"guide": True}}, None, "settings.guide: needs a model"),
+        ({"model": "osd"}, model(gene_guide=False), "model osd: has no gene guide; name another, or none"),
+    ],
+)
+def test_a_gene_guide_that_is_not_there_is_not_passed_over(
+    settings: Settings, params: dict[str, Any], start: Model | None, told: str
+) -> None:
+    with pytest.raises(InputError, match=told):
+        recipe(settings, "linear", {"train": TRAIN, **params}, table(TRAIN), model=start)
+
+
 def test_a_search_never_gets_the_test_dataset(settings: Settings) -> None:
     params = {"train": TRAIN, "test": OTHER, "num_samples": 5, "folds": 4, "max_epochs": 6}
     config = recipe(settings, "tune", params, table(TRAIN), table(OTHER), model=model())
@@ -154,6 +210,28 @@ def test_predicting_asks_the_classifiers_of_the_job(settings: Settings, tmp_path
     )
     with pytest.raises(InputError, match=r"arm none: was not learned by job-0+; choose among guided"):
         recipe(settings, "predict", params | {"arm": "none"}, table(OTHER), source=run.root)
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ({"arm": "none"}, "arm none: was not learned by job-0+; leave it out, or name a finetune job"),
+        ({"method": "encoder"}, "method encoder: was not learned by job-0+; leave it out"),
+        ({"arm": "none", "method": "linear"}, "arm none: is an encoder's, and the method is linear"),
+    ],
+)
+def test_a_linear_job_predicts_as_a_finetune_job_does_but_has_no_encoder(
+    settings: Settings, tmp_path: Path, asked: dict[str, Any], told: str
+) -> None:
+    config = recipe(settings, "linear", {"train": TRAIN}, table(TRAIN))
+    run = RunLayout(tmp_path / "classifier")
+    run.root.mkdir()
+    run.recipe.write_text(config.model_dump_json())
+    params = {"classifier": "job-" + "0" * 24, "dataset": OTHER}
+    predict = recipe(settings, "predict", params, table(OTHER), source=run.root).predict
+    assert (predict.run, predict.method, predict.arm) == (run.root, "auto", None)
+    with pytest.raises(InputError, match=told):
+        recipe(settings, "predict", params | asked, table(OTHER), source=run.root)
 
 
 def test_pretraining_runs_an_offered_recipe_with_its_own_paths(settings: Settings, tmp_path: Path) -> None:

@@ -85,11 +85,12 @@ def put_dataset(
 
 
 def put_model(settings: Settings, name: str = "osd", guide: bool = True, folder: Path | None = None) -> Path:
-    """A published model; `folder` instead of the operator's own."""
+    """A published model, with both guides or none; `folder` instead of the operator's own."""
     model = PublishedModel(folder or settings.models / name)
     model.base_checkpoint.mkdir(parents=True)
     if guide:
         model.guide.mkdir()
+        model.gene_guide.mkdir()
     card = {"id": "0" * 12, "name": name, "licence": "CC0-1.0", "model": {"dim": 32, "depth": 2}}
     model.card.write_text(json.dumps(card))
     model.genes.write_text("ENSMUSG01\nENSMUSG02\nENSMUSG03\n")
@@ -99,6 +100,11 @@ def put_model(settings: Settings, name: str = "osd", guide: bool = True, folder:
 def finetune(train: str = TRAIN, label: str = "", **params: Any) -> dict[str, Any]:
     """The body of a POST."""
     return {"kind": "finetune", "label": label, "params": {"train": train, **params}}
+
+
+def linear(train: str = TRAIN, label: str = "", **params: Any) -> dict[str, Any]:
+    """The same for the linear model."""
+    return {"kind": "linear", "label": label, "params": {"train": train, **params}}
 
 
 @contextmanager

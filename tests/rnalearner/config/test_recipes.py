@@ -56,6 +56,8 @@ def test_without_a_recipe_every_field_has_its_default():
         ("[finetune]\narms = ['none', 'magic']", ("finetune.arms.1", "'magic'", "guided")),
         ("[[tasks]]\nname = 'a'", ("tasks.0.train", "required")),
         ("[[tasks]]\nname = 'a/b'\ntrain='1'\nvalidation='2'\ntest='3'", ("tasks.0.name", "'a/b'")),
+        ("[scouting]\nstrategy = 'gene_sets'", ("needs a table of sets",)),
+        ("[genes]\nstrategy = 'magic'", ("genes.strategy", "'magic'", "within_study")),
         ("[clustering]\nk = 7", ("k must be one of clustering.k_list",)),
         ("data = 3", ("data", "3")),
         ("pretrain = []", ("pretrain", "[]")),

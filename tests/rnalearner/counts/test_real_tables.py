@@ -91,6 +91,6 @@ def test_what_the_authors_normalised_is_refused_as_counts(shared_data, number):
 
 
 def test_every_study_of_the_compendium_is_read(shared_data):
-    source = CompendiumSource(shared_data / "compendium")
+    source = CompendiumSource([shared_data / "compendium"])
     assert len(source.studies()) == 18
     assert sum(source.read(study).n_obs for study in source.studies()) == 313

@@ -39,7 +39,7 @@ def write(path, text):
 
 
 def test_a_compendium_study_has_its_labels_and_only_listed_samples(root):
-    source = CompendiumSource(root / "compendium", exclude=("GLDS-105",))
+    source = CompendiumSource([root / "compendium"], exclude=("GLDS-105",))
     assert source.role == "corpus"
     assert source.studies() == ["one", "two"]
     one = source.read("one")
@@ -50,7 +50,7 @@ def test_a_compendium_study_has_its_labels_and_only_listed_samples(root):
 
 
 def test_an_unnamed_subject_is_nobody_elses(root):
-    source = CompendiumSource(root / "compendium")
+    source = CompendiumSource([root / "compendium"])
     assert source.read("one").obs["subject"].tolist() == ["m1", "one:a2"]
     assert source.read("two").obs["subject"].tolist() == ["m1"]
     assert source.read("two").obs["tissue"].tolist() == [""]
@@ -59,19 +59,51 @@ def test_an_unnamed_subject_is_nobody_elses(root):
 @pytest.mark.parametrize("field", ["projects", "exclude"])
 def test_a_misspelt_study_is_refused(root, field):
     with pytest.raises(RecipeError, match="lists no study GLDS-99; choose from one, two"):
-        CompendiumSource(root / "compendium", **{field: ("GLDS-99",)})
+        CompendiumSource([root / "compendium"], **{field: ("GLDS-99",)})
 
 
 def test_a_listed_sample_that_the_counts_lack_is_named(root):
     write(root / "compendium" / "one.tsv.gz", f"gene_id\ta1\n{A}\t1\n")
     with pytest.raises(LabelError, match=r"lists sample a2 of one, which one.tsv.gz lacks"):
-        CompendiumSource(root / "compendium").read("one")
+        CompendiumSource([root / "compendium"]).read("one")
+
+
+def second_folder(root, counts: str, label: str):
+    """Another folder with study two of its own, and a study three; says nothing of tissues."""
+    folder = root / "more"
+    folder.mkdir()
+    rows = f"b1,two,{label},m1\nc1,three,x,m3\n"
+    (folder / "samples.csv").write_text("sample,study,label,subject\n" + rows)
+    write(folder / "two.tsv.gz", f"gene_id\tb1\n{A}\t{counts}\n")
+    write(folder / "three.tsv.gz", f"gene_id\tc1\n{A}\t9\n")
+    return folder
+
+
+def test_two_folders_are_read_as_one_and_what_both_hold_is_read_once(root):
+    more = second_folder(root, "7", "x")
+    (more / "two.tsv.gz").write_bytes((root / "compendium" / "two.tsv.gz").read_bytes())
+    source = CompendiumSource([root / "compendium", more], exclude=("GLDS-105", "three"))
+    assert source.studies() == ["one", "two"]
+    assert CompendiumSource([root / "compendium", more]).read("three").obs["subject"].tolist() == ["m3"]
+
+
+@pytest.mark.parametrize(("counts", "label"), [("8", "x"), ("7", "y")])
+def test_two_studies_of_one_name_in_two_folders_are_refused_where_they_differ(root, counts, label):
+    more = second_folder(root, counts, label)
+    with pytest.raises(CountsError, match=r"more: holds another study two than .*compendium"):
+        CompendiumSource([root / "compendium", more])
+
+
+def test_recount3_is_read_from_one_mirror(root):
+    data = data_of(root, source="recount3", corpus=("a", "b"))
+    with pytest.raises(RecipeError, match="names 2 mirrors"):
+        open_sources(data, root / "simulated")
 
 
 def test_a_study_without_its_file_is_named(root):
     (root / "compendium" / "two.tsv.gz").unlink()
     with pytest.raises(CountsError, match=r"two.tsv.gz: there is no such file"):
-        CompendiumSource(root / "compendium").read("two")
+        CompendiumSource([root / "compendium"]).read("two")
 
 
 def test_an_osdr_accession_finds_its_older_file_name_and_its_labels(root):

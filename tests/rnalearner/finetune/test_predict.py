@@ -17,9 +17,12 @@ from rnalearner.counts.genes import GeneSet
 from rnalearner.counts.read import read_counts
 from rnalearner.errors import CheckpointError, GeneError, RecipeError
 from rnalearner.finetune.answers import write_answers
-from rnalearner.finetune.classifier import TRAINING, Classifier, Index, Training
-from rnalearner.finetune.predict import Answers, answer, ask
+from rnalearner.finetune.classifier import Classifier, EncoderIndex
+from rnalearner.finetune.predict import Answers, answer
 from rnalearner.finetune.train import LabelledTokens, finetune
+from rnalearner.finetune.voices import ask
+from rnalearner.layout import RunLayout
+from rnalearner.linear.stored import Training
 from rnalearner.model.build import identity, new_encoder
 from rnalearner.preprocessing import pipeline
 from rnalearner.preprocessing.normalize import log2p1_cpm
@@ -45,9 +48,9 @@ def counts(y_n: np.ndarray, seed: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Run:
-    """A folder of classifiers, and what each arm said of the test samples, s x n x c."""
+    """A run with encoders alone, and what each arm said of the test samples, s x n x c."""
 
-    folder: Path
+    layout: RunLayout
     y_test_n: np.ndarray
     test_ng: np.ndarray
     said: dict[str, np.ndarray]
@@ -55,7 +58,8 @@ class Run:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    folder = tmp_path_factory.mktemp("classifiers")
+    layout = RunLayout(tmp_path_factory.mktemp("run"))
+    folder = layout.classifiers
     y_train_n, y_test_n = np.arange(12) % 3, np.arange(9) % 3
     train_ng, test_ng = counts(y_train_n, 1), counts(y_test_n, 2)
     data = {
@@ -80,9 +84,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
             p_snc.append(result.probability["test"])
         said[arm] = np.stack(p_snc)
     training = Training(log2p1_cpm(train_ng, train_ng.sum(1)), y_train_n)
-    training.save(folder / "tissue" / TRAINING, GENES, CLASSES)
-    Index({"tissue": CLASSES}, PREPROCESSING, FINETUNE, GENES).save(folder)
-    return Run(folder, y_test_n, test_ng, said)
+    training.save(folder / "tissue", GENES, CLASSES)
+    EncoderIndex({"tissue": CLASSES}, PREPROCESSING, FINETUNE, GENES).save(folder)
+    return Run(layout, y_test_n, test_ng, said)
 
 
 def table(x_ng: np.ndarray, ids: Sequence[str] = IDS, names: Sequence[str] | None = None) -> anndata.AnnData:
@@ -96,7 +100,7 @@ def table(x_ng: np.ndarray, ids: Sequence[str] = IDS, names: Sequence[str] | Non
 
 def asked(run: Run, samples: anndata.AnnData, **fields: object) -> Answers:
     config = PredictConfig.model_validate(fields)
-    return answer(run.folder, samples, config, lambda done, total, note: None)
+    return answer(run.layout, samples, config, lambda done, total, note: None)
 
 
 def probabilities(answers: Answers, prefix: str = "") -> np.ndarray:
@@ -107,7 +111,7 @@ def test_a_stored_classifier_says_what_it_said_in_its_run(run: Run):
     tokens_ng = pipeline.tokens(run.test_ng, run.test_ng.sum(1), PREPROCESSING)
     for arm, p_snc in run.said.items():
         for seed, p_nc in enumerate(p_snc):
-            stored = Classifier.load(run.folder / "tissue" / arm / str(seed))
+            stored = Classifier.load(run.layout.classifiers / "tissue" / arm / str(seed))
             np.testing.assert_allclose(ask(stored, tokens_ng), p_nc, atol=1e-5)
 
 
@@ -217,10 +221,10 @@ def test_an_unknown_task_or_arm_is_named_beside_those_there_are(run: Run, fields
 
 
 def test_several_tasks_ask_for_a_choice(run: Run, tmp_path: Path):
-    shutil.copytree(run.folder, tmp_path / "two")
-    index = Index.load(run.folder)
-    Index(index.tasks | {"flight": ("GC", "FLT")}, PREPROCESSING, FINETUNE, GENES).save(tmp_path / "two")
-    two = Run(tmp_path / "two", run.y_test_n, run.test_ng, run.said)
+    copied = RunLayout(shutil.copytree(run.layout.root, tmp_path / "two"))
+    tasks = EncoderIndex.load(copied.classifiers).tasks | {"flight": ("GC", "FLT")}
+    EncoderIndex(tasks, PREPROCESSING, FINETUNE, GENES).save(copied.classifiers)
+    two = Run(copied, run.y_test_n, run.test_ng, run.said)
     with pytest.raises(RecipeError, match=r"predict\.task: is not given.*tissue, flight"):
         asked(two, table(run.test_ng))
     assert len(asked(two, table(run.test_ng), task="tissue").obs) == 9
@@ -228,10 +232,10 @@ def test_several_tasks_ask_for_a_choice(run: Run, tmp_path: Path):
 
 def test_a_folder_without_classifiers_and_damaged_ones_are_refused(run: Run, tmp_path: Path):
     with pytest.raises(CheckpointError, match=r"no classifiers here.*rnalearner finetune"):
-        answer(tmp_path, table(run.test_ng), PredictConfig(), lambda done, total, note: None)
-    shutil.copytree(run.folder, tmp_path / "copy")
-    copy = Run(tmp_path / "copy", run.y_test_n, run.test_ng, run.said)
-    weights = copy.folder / "tissue" / "none" / "1" / "weights.safetensors"
+        answer(RunLayout(tmp_path), table(run.test_ng), PredictConfig(), lambda done, total, note: None)
+    folder = RunLayout(shutil.copytree(run.layout.root, tmp_path / "copy"))
+    copy = Run(folder, run.y_test_n, run.test_ng, run.said)
+    weights = folder.classifiers / "tissue" / "none" / "1" / "weights.safetensors"
     content = bytearray(weights.read_bytes())
     content[-1] ^= 1
     weights.write_bytes(content)
@@ -240,7 +244,7 @@ def test_a_folder_without_classifiers_and_damaged_ones_are_refused(run: Run, tmp
     weights.unlink()
     with pytest.raises(CheckpointError, match="not a complete checkpoint"):
         asked(copy, table(run.test_ng))
-    (copy.folder / "genes.txt").write_text("\n".join(reversed(IDS)) + "\n")
+    (folder.classifiers / "genes.txt").write_text("\n".join(reversed(IDS)) + "\n")
     with pytest.raises(CheckpointError, match="not the genes of the classifiers"):
         asked(copy, table(run.test_ng))
 

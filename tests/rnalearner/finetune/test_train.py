@@ -3,15 +3,17 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 from torch import Tensor
 
 from rnalearner.config import FinetuneConfig
 from rnalearner.errors import CheckpointError, LabelError
 from rnalearner.finetune import train as training
-from rnalearner.finetune.model import FewShotModel
+from rnalearner.finetune.model import FewShotModel, ridge_map
 from rnalearner.finetune.train import FinetuneResult, LabelledTokens, finetune
 from rnalearner.guide.scaling import Guide
 from rnalearner.model.encoder import ExpressionEncoder
+from rnalearner.model.halves import feedforward_names
 from rnalearner.model.heads import seeded_classifier
 from rnalearner.model.prefix import FrozenPrefix
 
@@ -273,3 +275,107 @@ def test_a_warmer_guide_lets_more_move_and_a_colder_one_less(fit, make_encoder, 
 def test_no_temperature_moves_a_guide_of_0_or_1(fit, guide_of, value: float):
     plain, warm = (fit(guide_of(value), guide_temperature=t)[0] for t in (1.0, 3.0))
     assert same(plain, warm)
+
+
+FEEDFORWARD = {"trained_part": "feedforward", "trained_blocks": 1}
+POOLS = ["gene_pool", "mean_pool", "attention_pool", "gene_readout"]
+
+
+@pytest.mark.parametrize("genes_per_step", [0, 8])
+@pytest.mark.parametrize("head", POOLS)
+def test_with_attention_frozen_only_the_feedforward_the_norm_and_the_head_move(
+    fit, make_encoder, data: Data, head: str, genes_per_step: int
+):
+    result, state = fit(**FEEDFORWARD, head=head, genes_per_step=genes_per_step, learning_rate=0.03)
+    assert moved(make_encoder(), state) <= feedforward_names(make_encoder())
+    assert {"norm.weight"} < moved(make_encoder(), state)
+    right = {s: (result.probability[s].argmax(1) == d.y_n.numpy()).mean() for s, d in data.items()}
+    assert right["train"] >= 0.8
+
+
+@pytest.mark.parametrize("head", POOLS)
+def test_a_head_that_starts_as_a_ridge_tells_the_groups_before_any_step(fit, data: Data, head: str):
+    result, _ = fit(head=head, initial_head="ridge", learning_rate=1e-9, epochs=1)
+    right = {s: (result.probability[s].argmax(1) == d.y_n.numpy()).mean() for s, d in data.items()}
+    assert min(right.values()) >= 0.75
+    assert right["train"] >= 0.9
+
+
+def test_a_ridge_gives_each_class_its_share_where_the_features_say_nothing():
+    y_n = torch.tensor([0, 0, 0, 1])
+    weight_cf, bias_c = ridge_map(torch.ones(4, 7), y_n, 2, penalty=1.0)
+    assert not weight_cf.abs().any()
+    assert not bias_c.abs().any()
+
+
+def test_a_ridge_of_hardly_any_penalty_reproduces_the_classes():
+    features_nf = torch.randn(6, 40, generator=torch.Generator().manual_seed(0))
+    y_n = torch.tensor([0, 0, 1, 1, 2, 2])
+    weight_cf, bias_c = ridge_map(features_nf, y_n, 3, penalty=1e-6)
+    told_nc = features_nf @ weight_cf.T + bias_c
+    torch.testing.assert_close(told_nc, torch.eye(3)[y_n] - 1 / 3, atol=1e-3, rtol=0)
+
+
+def test_only_one_split_is_told_where_only_one_is_asked_and_it_is_told_the_same(make_encoder, data: Data):
+    whole = finetune(make_encoder(), data, CONFIG, seed=0)
+    alone = finetune(make_encoder(), data, CONFIG, seed=0, only="test")
+    assert alone.probability.keys() == alone.logits.keys() == {"test"}
+    assert alone.curves == []
+    np.testing.assert_array_equal(alone.probability["test"], whole.probability["test"])
+
+
+def test_a_skip_is_added_to_the_logits_and_the_head_gets_one_voice_beside_it(make_encoder, data: Data):
+    """With a skip of 100 to 1 for the wrong class, the model says the wrong class at the start."""
+    config = CONFIG.model_copy(update={"initial_head": "ridge", "learning_rate": 1e-9, "epochs": 1})
+    skip_nc = {s: 100 * (torch.eye(2)[1 - d.y_n] - 0.5) for s, d in data.items()}
+    beside = {s: LabelledTokens(d.tokens_ng, d.y_n, 1.01 * skip_nc[s]) for s, d in data.items()}
+    alone = finetune(make_encoder(), data, config, seed=0)
+    result = finetune(make_encoder(), beside, config, seed=0)
+    own = result.logits["train"] - 1.01 * skip_nc["train"].numpy()
+    assert own.std() == pytest.approx(1.01 * skip_nc["train"].std().item(), rel=0.1)
+    shape = np.corrcoef(own[:, 1], alone.logits["train"][:, 1])[0, 1]
+    assert shape == pytest.approx(1)
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_one_learning_rate_serves_both_optimisers(fit, make_encoder, optimizer: str):
+    """The first step moves the encoder by the rate: every parameter by AdamW, the rms of all by SGD."""
+    steps = fit(epochs=1, optimizer=optimizer, learning_rate=1e-3, weight_decay=0.0, initial_head="ridge")
+    now = make_encoder().state_dict()
+    trained = make_encoder().trained_parameters(1)
+    moves = torch.cat([(steps[1][f"encoder.{name}"] - now[name]).flatten() for name in trained])
+    assert moves.square().mean().sqrt().item() == pytest.approx(1e-3, rel=0.5)
+
+
+def test_a_penalty_on_the_way_from_the_start_keeps_the_model_near_it(fit, make_encoder):
+    def distance(state: Mapping[str, Tensor]) -> float:
+        now = make_encoder().state_dict()
+        return sum(float((state[f"encoder.{n}"] - v).double().square().sum()) for n, v in now.items())
+
+    (_, free), (_, held) = fit(), fit(start_penalty=100.0)
+    assert distance(held) < 0.5 * distance(free)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"trained_part": "feedforward", "trained_blocks": 2}, "trained_blocks to 1"),
+        ({"genes_per_step": 5}, "needs trained_part feedforward"),
+        ({"genes_per_step": 5, **FEEDFORWARD, "head": "conv"}, "a head that pools genes"),
+        ({"initial_head": "ridge", "head": "conv"}, "not conv"),
+    ],
+)
+def test_settings_that_do_not_go_together_are_refused(fields: dict, message: str):
+    with pytest.raises(ValidationError, match=message):
+        FinetuneConfig(**fields)
+
+
+def test_genes_that_a_guide_does_not_know_say_nothing_in_the_readout(make_encoder, data: Data):
+    """The six genes that differ between the groups are weighed at 0: the others cannot tell them."""
+    config = CONFIG.model_copy(update={"head": "gene_readout", "initial_head": "ridge", "epochs": 1})
+    deaf_g = torch.ones(12)
+    deaf_g[:6] = 0
+    result = finetune(make_encoder(), data, config, seed=0, gene_weight_g=deaf_g)
+    weight_cg = result.model.head.layers[0].weight
+    assert result.model.head.gene_weight_g.tolist() == deaf_g.tolist()
+    assert weight_cg[:, :6].abs().max() < 2 * config.learning_rate

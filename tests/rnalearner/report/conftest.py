@@ -40,7 +40,7 @@ def _predictions() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def _linear_predictions() -> pd.DataFrame:
+def _rival_predictions() -> pd.DataFrame:
     rows = []
     for arm, centred, right, p in (("lr_l2", False, False, 0.4), ("nearest_centroid", True, True, np.nan)):
         for i in range(6):
@@ -50,6 +50,29 @@ def _linear_predictions() -> pd.DataFrame:
     columns = ["task", "arm", "centred", "sample", "subject", "y", "call", "score", "p0", "p1"]
     columns.append("unseen_subject")
     return pd.DataFrame(rows, columns=columns)
+
+
+GENES = ("ENSMUSG00000000001", "ENSMUSG00000000003", "ENSMUSG00000000028")
+
+
+def write_learner(layout: RunLayout, guided: bool = True) -> None:
+    """The guided linear learner on task `flight`: five of six right, three genes."""
+    of_arm = _predictions().query("arm == 'pretrained' and seed == 0")
+    of_arm.assign(arm="linear").to_csv(layout.linear("predictions"), index=False)
+    run = {"task": "flight", "arm": "linear", "seed": 0, "guided": guided, "samples_a_class": 3}
+    run |= {"genes_used": 3, "train_accuracy": 1.0, "validation_accuracy": np.nan, "test_accuracy": 5 / 6}
+    pd.DataFrame([run | {"test_auroc": 0.9, "test_brier": 0.1, "seconds": 0.1}]).to_csv(
+        layout.linear("runs"), index=False
+    )
+    genes = {
+        "task": "flight",
+        "class": "FLT",
+        "rank": [1, 2, 3],
+        "gene": GENES,
+        "symbol": ["Gnai3", "NA", ""],
+    }
+    told = {"weight": [1.5, -0.5, 0.25], "guide": [3.25, 0.75, np.nan], "effect": [2.0, -1.0, 0.4]}
+    pd.DataFrame(genes | told | {"share": [0.75, 0.125, 0.125]}).to_csv(layout.linear("genes"), index=False)
 
 
 CALLED = {
@@ -111,8 +134,8 @@ def predictions() -> pd.DataFrame:
 
 
 @pytest.fixture
-def linear_predictions() -> pd.DataFrame:
-    return _linear_predictions()
+def rival_predictions() -> pd.DataFrame:
+    return _rival_predictions()
 
 
 @pytest.fixture
@@ -179,13 +202,13 @@ def config() -> RunConfig:
 
 
 @pytest.fixture
-def run_folder(tmp_path, predictions, linear_predictions, pretrain, scouts, curves) -> RunLayout:
+def run_folder(tmp_path, predictions, rival_predictions, pretrain, scouts, curves) -> RunLayout:
     """A run's folder with every table, and markers of two phases."""
     layout = RunLayout(tmp_path / "run")
-    for phase in ("ingest", "pretrain", "scout", "finetune", "explore"):
+    for phase in ("ingest", "pretrain", "scout", "linear", "finetune", "explore"):
         layout.phase(phase).mkdir(parents=True)
     predictions.to_csv(layout.finetune("predictions"), index=False)
-    linear_predictions.to_csv(layout.finetune("linear_predictions"), index=False)
+    rival_predictions.to_csv(layout.linear("rival_predictions"), index=False)
     curves.to_csv(layout.finetune("curves"), index=False)
     pretrain.to_csv(layout.pretrain_metrics, index=False)
     scouts.to_csv(layout.scouts, index=False)

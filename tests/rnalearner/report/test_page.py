@@ -15,7 +15,8 @@ from rnalearner.publish import write_json
 from rnalearner.report import figures as draw
 from rnalearner.report.page import exploration_pictures, write_report
 from rnalearner.report.svg import inline_svg
-from rnalearner.report.tables import arm_table, linear_table
+from rnalearner.report.tables import arm_table, rival_table
+from tests.rnalearner.report.conftest import write_learner
 
 VOID = {"meta", "img", "br", "path", "use"}
 HOSTILE = "<script>alert(1)</script>"
@@ -112,11 +113,43 @@ def test_every_section_has_its_numbers(page):
         "blocks.5.weight",
         "2 leaks found",
         "one more leak",
-        "Not part of this run, or not complete: ingest, explore, gene2vec, scout",
+        "Not part of this run, or not complete: ingest, explore, genes, gene2vec, scout, linear",
         "12.5 s",
         '"name": "flight"',
     ):
         assert said in text.replace("&#39;", "'").replace("&#34;", '"'), said
+
+
+def test_the_guided_linear_model_stands_beside_arms_and_rivals_with_its_genes(run_folder, config):
+    write_learner(run_folder)
+    folder = write_report(run_folder, config).parent
+    page = (folder / "index.html").read_text()
+    Page(page)
+    said = words_of(page)
+    for what in (
+        "guided 2 seeds 100 % [54, 100]",
+        "guided linear calibrated 83 % [36, 100]",
+        "nearest centroid centred 100 % [54, 100]",
+        "3 genes have a weight; learnt from 3 samples of the smallest group.",
+        "Positive weights speak for FLT.",
+        "ENSMUSG00000000001 Gnai3 75 % 1.500 2.00 3.25",
+        "ENSMUSG00000000003 NA 12 % -0.500 -1.00 0.75",
+        "ENSMUSG00000000028 12 % 0.250 0.40 –",
+    ):
+        assert what in said, what
+    calls = anndata.read_h5ad(folder / "predictions.h5ad").obs["rnalearner_linear_call"]
+    assert (calls == "FLT").sum() == 2
+
+
+def test_a_run_of_the_linear_model_alone_is_a_whole_report(run_folder, config):
+    for table in ("predictions", "curves"):
+        run_folder.finetune(table).unlink()
+    write_learner(run_folder, guided=False)
+    folder = write_report(run_folder, config).parent
+    said = words_of((folder / "index.html").read_text())
+    assert "linear, no guide calibrated 83 %" in said
+    assert "3 genes have a weight; there was no gene guide;" in said
+    assert (folder / "predictions.h5ad").exists()
 
 
 def test_the_same_run_gives_the_same_page(run_folder, config):
@@ -133,7 +166,7 @@ def test_numbers_and_predictions_lie_beside_the_page(run_folder, config):
 
 def test_a_run_with_nothing_in_it_says_so(tmp_path, config):
     page = write_report(RunLayout(tmp_path), config).read_text()
-    for verb in ("finetune", "pretrain", "explore", "scout", "ingest"):
+    for verb in ("linear", "finetune", "pretrain", "explore", "scout", "ingest"):
         assert f"<code>rnalearner {verb}</code> has not left them" in page
     assert not (tmp_path / "report" / "predictions.h5ad").exists()
     Page(page)
@@ -144,7 +177,7 @@ def words_of(page):
 
 
 def test_a_task_without_a_test_says_that_nothing_was_scored(run_folder, config, runs, curves, predictions):
-    run_folder.finetune("linear_predictions").unlink()
+    run_folder.linear("rival_predictions").unlink()
     trained = predictions[predictions["split"] == "train"].assign(task="untested")
     trained.to_csv(run_folder.finetune("predictions"), index=False)
     runs[runs["task"] == "untested"].to_csv(run_folder.finetune("runs"), index=False)
@@ -165,9 +198,9 @@ def test_a_task_without_a_test_says_that_nothing_was_scored(run_folder, config, 
 
 def test_three_classes_are_told_apart_on_the_page(run_folder, config, organ_predictions, organ_linear):
     organ_predictions.to_csv(run_folder.finetune("predictions"), index=False)
-    linear, linear_predictions = organ_linear
-    linear.to_csv(run_folder.finetune("linear"), index=False)
-    linear_predictions.to_csv(run_folder.finetune("linear_predictions"), index=False)
+    linear, rival_predictions = organ_linear
+    linear.to_csv(run_folder.linear("rivals"), index=False)
+    rival_predictions.to_csv(run_folder.linear("rival_predictions"), index=False)
     organ = {"name": "organ", "train": "OA", "test": "OT", "groups": ["liver", "skin", "brain"]}
     config = config.model_validate(config.model_dump() | {"tasks": [organ]})
     said = words_of(write_report(run_folder, config).read_text())
@@ -187,9 +220,20 @@ def test_what_a_published_model_stands_for_is_said(run_folder, config):
         assert f"{what}: taken over from the published model osd ( 0123456789ab )" in said
 
 
-@pytest.mark.parametrize("table", ["predictions", "linear_predictions", "curves"])
+@pytest.mark.parametrize(
+    "table",
+    [
+        "finetune/predictions",
+        "finetune/curves",
+        "linear/rival_predictions",
+        "linear/predictions",
+        "linear/runs",
+        "linear/genes",
+    ],
+)
 def test_any_one_table_may_be_missing(run_folder, config, table):
-    run_folder.finetune(table).unlink()
+    write_learner(run_folder)
+    (run_folder.root / f"{table}.csv").unlink()
     Page(write_report(run_folder, config).read_text())
 
 
@@ -208,8 +252,8 @@ def test_pictures_follow_their_captions(run_folder):
     assert pictures == [("b.svg", "The second"), ("a_first.png", "a first")]
 
 
-def test_dots_stand_at_the_accuracies(predictions, linear_predictions):
-    figure = draw.accuracy_figure(arm_table(predictions), linear_table(linear_predictions))
+def test_dots_stand_at_the_accuracies(predictions, rival_predictions):
+    figure = draw.accuracy_figure(arm_table(predictions), rival_table(rival_predictions))
     dots = [line for line in figure.axes[0].lines if line.get_marker() in ("o", "s")]
     shown = sorted(float(line.get_xdata()[0]) for line in dots)
     unseen = [1 / 4, 3 / 4, 1]

@@ -8,6 +8,7 @@ from rnalearner.report.inputs import RunTables, read_phases, read_tables
 from rnalearner.report.metrics import accuracy_interval
 from rnalearner.report.summary import build_summary, json_safe
 from rnalearner.report.verdict import verdict
+from tests.rnalearner.report.conftest import write_learner
 
 
 @pytest.fixture
@@ -39,10 +40,10 @@ def test_two_classes_have_the_keys_that_programs_know(summary):
 
 
 def test_three_classes_are_named_and_judged_against_a_third(config, organ_predictions, organ_linear):
-    linear, linear_predictions = organ_linear
+    linear, rival_predictions = organ_linear
     organ = {"name": "organ", "train": "OA", "test": "OT", "groups": ["liver", "skin", "brain"]}
     config = config.model_validate(config.model_dump() | {"tasks": [organ | {"truth": "shuffled"}]})
-    tables = RunTables(predictions=organ_predictions, linear=linear, linear_predictions=linear_predictions)
+    tables = RunTables(predictions=organ_predictions, rivals=linear, rival_predictions=rival_predictions)
     summary = build_summary(config, tables, {})
     task = summary["tasks"]["organ"]
     assert (task["classes"], task["chance"]) == (["liver", "skin", "brain"], pytest.approx(1 / 3))
@@ -72,6 +73,28 @@ def test_an_adopted_model_is_named_in_place_of_its_scores(config):
     summary = build_summary(config, RunTables(), phases)
     assert summary["model"] == {"id": "0123456789ab", "name": "osd"}
     assert "taken over from the published model osd (0123456789ab)" in summary["verdict"][0]
+
+
+def test_the_guided_linear_model_gets_a_line_of_its_own_and_its_genes(run_folder, config):
+    write_learner(run_folder)
+    summary = build_summary(config, read_tables(run_folder), read_phases(run_folder))
+    learner = summary["tasks"]["flight"]["guided_linear"]
+    assert learner["test_accuracy"] == accuracy_interval(5, 6).as_dict()
+    assert (learner["guided"], learner["genes_used"], learner["samples_a_class"]) == (True, 3, 3)
+    assert [gene["symbol"] for gene in learner["genes"]] == ["Gnai3", "NA", ""]
+    assert learner["genes"][2]["guide"] is None
+    assert summary["verdict"][3] == (
+        "Guided linear model: on flight 83 % [36, 100], the best rival (nearest centroid centred) 100 % "
+        "[54, 100], intervals overlap, the best encoder arm (guided) 100 % [54, 100], intervals overlap."
+    )
+    task = summary["tasks"]["flight"] | {
+        "arms": {},
+        "linear": {},
+        "guided_linear": learner | {"guided": False},
+    }
+    assert verdict(summary | {"tasks": {"flight": task}})[3].endswith(
+        "on flight without a guide 83 % [36, 100]."
+    )
 
 
 def test_phases_and_leaks_come_from_the_markers(summary):
@@ -144,3 +167,19 @@ def test_pretraining_is_judged_against_both_trivial_predictors(summary, valid_lo
     assert said in line
     assert "31 % (2.10)" in line
     assert "55 % (1.30)" in line
+
+
+@pytest.mark.parametrize(
+    ("valid_loss", "said"),
+    [
+        (1.0, "learned more than the corpus' covariance"),
+        (1.5, "learned no more than a linear predictor knows"),
+        (2.5, "learned nothing of use"),
+    ],
+)
+def test_pretraining_on_centred_values_is_judged_against_a_linear_predictor(summary, valid_loss, said):
+    changed = deepcopy(summary)
+    changed["pretraining"] |= {"valid_loss": valid_loss, "values": "interpolated"}
+    line = verdict(changed)[0]
+    assert said in line
+    assert "the study's mean has 2.10, the corpus' covariance 1.30 (55 %)" in line

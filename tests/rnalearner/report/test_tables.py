@@ -7,7 +7,7 @@ from rnalearner.layout import RunLayout
 from rnalearner.report.classes import probabilities
 from rnalearner.report.inputs import SCHEMAS, read_json, read_phases, read_table, read_tables
 from rnalearner.report.metrics import accuracy_interval
-from rnalearner.report.tables import arm_table, linear_table, masked_table, scouts_table
+from rnalearner.report.tables import arm_table, masked_table, rival_table, scouts_table
 
 
 def test_the_arms_stand_in_the_papers_order_whatever_the_rows(predictions):
@@ -37,8 +37,8 @@ def test_no_unseen_subject_gives_no_second_score(predictions):
     assert table["unseen_accuracy"].isna().all()
 
 
-def test_linear_arms_are_called_by_the_sign_of_their_score(linear_predictions):
-    table = linear_table(linear_predictions).set_index("arm")
+def test_linear_arms_are_called_by_the_sign_of_their_score(rival_predictions):
+    table = rival_table(rival_predictions).set_index("arm")
     assert table["accuracy"].to_dict() == {"lr_l2": 0, "nearest_centroid": 1}
     assert table["centred"].to_dict() == {"lr_l2": False, "nearest_centroid": True}
     assert table.loc["lr_l2", "brier"] == pytest.approx((0.4**2 + 0.6**2) / 2)
@@ -74,6 +74,12 @@ def test_masked_scores_stand_beside_both_trivial_predictors(pretrain):
         best.valid_loss,
     ]
     assert table["accuracy"].tolist()[1:] == [0.31, 0.55]
+    assert table["loss"].tolist()[1:] == [2.1, 1.3]
+
+
+def test_scores_of_centred_values_name_their_own_predictors(pretrain):
+    table = masked_table(pretrain.assign(model_values="interpolated"))
+    assert table["predictor"].tolist()[1:] == ["the study's own mean", "the corpus' covariance"]
     assert table["loss"].tolist()[1:] == [2.1, 1.3]
 
 

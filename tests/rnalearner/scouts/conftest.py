@@ -9,7 +9,7 @@ import torch
 from rnalearner.config import ModelConfig, PreprocessingConfig
 from rnalearner.model.build import new_encoder
 from rnalearner.model.encoder import ExpressionEncoder
-from rnalearner.scouts.task import ScoutTask
+from rnalearner.scouts.contrast import Contrast
 
 N_GENES, PER_GROUP = 12, 20
 MODEL = ModelConfig(dim=8, depth=2, heads=2, dim_head=4, n_features=8)
@@ -34,5 +34,5 @@ def tokens_ng() -> np.ndarray:
 
 
 @pytest.fixture
-def task() -> ScoutTask:
-    return ScoutTask(3, "group 0 against 1", np.arange(PER_GROUP), np.arange(PER_GROUP, 2 * PER_GROUP))
+def contrast() -> Contrast:
+    return Contrast("group 0 against 1", "", np.arange(PER_GROUP), np.arange(PER_GROUP, 2 * PER_GROUP))

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -11,17 +13,18 @@ CONFIG = ScoutingConfig(learning_rate=0.01, max_epochs=30, batch_size=8, min_sam
 
 
 @pytest.fixture
-def episode(make_encoder, tokens_ng, task):
+def episode(make_encoder, tokens_ng, contrast):
     """Run one, and return (result, deltas, progress, encoder)."""
 
-    def run(config=CONFIG, tokens_ng=tokens_ng, encoder=None):
+    def run(config=CONFIG, tokens_ng=tokens_ng, encoder=None, contrast=contrast):
         encoder = encoder or make_encoder()
         head = seeded_classifier(encoder.gene_vectors_gd, config.head, config.head_seed)
         deltas, progress = [], []
         result = run_episode(
             encoder,
             head,
-            task,
+            3,
+            contrast,
             lambda rows: tokens_ng[rows],
             config,
             "base",
@@ -53,6 +56,23 @@ def test_groups_that_do_not_differ_are_tried_to_the_last_epoch(episode, tokens_n
     result, _, _, _ = episode(config, noise_ng)
     assert not result.converged
     assert result.epochs == 4
+
+
+def test_genes_that_chose_the_groups_are_hidden_from_the_scout(episode, contrast):
+    """The first six genes alone tell the groups apart: who may not see them learns nothing."""
+    first_six_g = np.arange(12) < 6
+    config = CONFIG.model_copy(update={"max_epochs": 12})
+    told, *_ = episode(config, contrast=replace(contrast, learns_g=first_six_g))
+    untold, *_ = episode(config, contrast=replace(contrast, learns_g=~first_six_g))
+    assert told.converged
+    assert told.accuracy == 1
+    assert not untold.converged
+    assert untold.accuracy <= 0.75
+
+
+def test_a_contrast_that_no_gene_chose_hides_nothing(episode, contrast):
+    all_g = np.ones(12, bool)
+    assert episode(contrast=replace(contrast, learns_g=all_g))[0] == episode()[0]
 
 
 def test_deltas_are_numbered_and_measured_from_the_base(episode, make_encoder):
@@ -97,17 +117,17 @@ def test_an_episode_is_repeatable(episode):
     assert first == second
 
 
-def test_a_large_group_does_not_flatter_the_accuracy(episode, tokens_ng, task, make_encoder):
+def test_a_large_group_does_not_flatter_the_accuracy(tokens_ng, contrast, make_encoder):
     """A scout that calls every sample 0 is right for one group of two, however large that one is."""
     config = CONFIG.model_copy(update={"max_epochs": 1, "learning_rate": 1e-12})
-    lopsided = type(task)(0, "", np.arange(35), np.arange(35, 40))
+    lopsided = replace(contrast, rows_a=np.arange(35), rows_b=np.arange(35, 40))
     encoder = make_encoder()
     head = seeded_classifier(encoder.gene_vectors_gd, config.head, 0)
     with torch.no_grad():
         head.layers[-1].weight.zero_()
         head.layers[-1].bias.copy_(torch.tensor([1.0, -1.0]))
     read = tokens_ng.__getitem__
-    result = run_episode(encoder, head, lopsided, read, config, "", lambda d: None, lambda p: None)
+    result = run_episode(encoder, head, 0, lopsided, read, config, "", lambda d: None, lambda p: None)
     assert result.accuracy == 0.5
 
 

@@ -1,0 +1,55 @@
+"""What all pages share: where templates lie, how numbers read, figures as text."""
+
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import numpy as np
+from markupsafe import Markup
+from matplotlib.figure import Figure
+
+from rnalearner.report.svg import inline_svg
+
+
+def environment() -> jinja2.Environment:
+    """Templates of this room, with the filters percent, number, signed and duration."""
+    made = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters |= {"percent": _percent, "number": number, "signed": signed, "duration": _duration}
+    return made
+
+
+def drawn(drawing: Any, *inputs: Any, name: str) -> Markup:
+    """The figure that a function makes, as an <svg>; the first line of its docstring describes it."""
+    figure: Figure = drawing(*inputs)
+    described = " ".join((drawing.__doc__ or "").split("\n")[0].split())
+    return Markup(inline_svg(figure, name, described))  # noqa: S704 - made and escaped by matplotlib
+
+
+def number(value: Any, digits: int = 2) -> str:
+    return f"{value:.{digits}f}" if _known(value) else "–"
+
+
+def signed(value: Any, digits: int = 3) -> str:
+    """With its sign, and a minus as wide as a plus."""
+    return f"{value:+.{digits}f}".replace("-", "−") if _known(value) else "–"
+
+
+def _known(value: Any) -> bool:
+    return value is not None and bool(np.isfinite(value))
+
+
+def _percent(share: Any, digits: int = 0) -> str:
+    return f"{100 * share:.{digits}f} %" if _known(share) else "–"
+
+
+def _duration(seconds: Any) -> str:
+    if not _known(seconds):
+        return "–"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{seconds:.1f} s"
