@@ -1,6 +1,7 @@
 """`rnalearner benchmark`: the few-shot yardstick, and the runs that it asks. Heavy imports inside."""
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -150,6 +151,9 @@ def prepare(
 
     What is complete is skipped, what was interrupted goes on.
     """
+    # Before numpy is imported. One fold's exploration follows another's Ray, which forks; after a fork,
+    # OpenBLAS with threads (scipy 1.17) waits for ever at the next LU decomposition.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from jobs.options import parse_options, take_recipe
     from jobs.prepare import prepare
     from jobs.progress import shown_progress

@@ -3,7 +3,7 @@
 Shapes: n samples, g genes, c classes.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
 
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from rnalearner.config import FinetuneConfig
 from rnalearner.errors import CheckpointError, LabelError
 from rnalearner.finetune.model import FewShotModel, probabilities
+from rnalearner.finetune.optimizer import Rates, make_optimizer
 from rnalearner.guide.apply import GuidedStep, tempered
 from rnalearner.guide.scaling import Guide
 from rnalearner.model.encoder import ExpressionEncoder
@@ -86,7 +87,8 @@ def finetune(
     every = {split: torch.arange(len(d.y_n)) for split, d in data.items()}
     y_n = {split: d.y_n.to(device) for split, d in data.items()}
     parameters = {n: p for n, p in model.named_parameters() if p.requires_grad}
-    optimizer = _optimizer(model, config)
+    optimizer = make_optimizer([model.encoder, model.head], config)
+    rates = Rates(optimizer)
     guides = _guided(model, guide, config.guide_temperature)
     step = GuidedStep(optimizer, guides, form=config.guide_form)
     generator = torch.Generator().manual_seed(seed)
@@ -105,7 +107,6 @@ def finetune(
     start = {p: p.detach().clone() for p in parameters.values()} if config.start_penalty else {}
     result = FinetuneResult(model, config.epochs)
     watched = [split for split in ("train", "validation") if split in data and only is None]
-    units: list[float] = []
     best_loss, best = float("inf"), None
     for epoch in range(1, config.epochs + 1):
         rate = learning_rate(
@@ -114,8 +115,6 @@ def finetune(
             first_period=config.restart_epochs,
             period_mult=config.restart_mult,
         )
-        for group in optimizer.param_groups:
-            group["lr"] = rate
         for rows in _batches(len(samples["train"]), config.batch_size, generator):
             # One frozen batch of all samples is read once, not in each epoch.
             once = samples["train"].frozen and len(rows) == len(samples["train"]) <= config.batch_size
@@ -128,10 +127,7 @@ def finetune(
             optimizer.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(list(parameters.values()), config.clip_norm)
-            if config.optimizer == "sgd":
-                units = units or [_gradient_rms(group["params"]) for group in optimizer.param_groups]
-                for group, unit in zip(optimizer.param_groups, units, strict=True):
-                    group["lr"] = rate / unit
+            rates(rate)
             step()
         if watched and (epoch % config.evaluate_every == 0 or epoch in (1, config.epochs)):
             scores = {s: _score(model, samples[s][every[s]], y_n[s], skip_nc[s]) for s in watched}
@@ -187,22 +183,6 @@ def _guided(model: FewShotModel, guide: Guide | None, temperature: float) -> dic
             "guide", what, "let finetune.trained_blocks be scouting.trained_blocks or fewer"
         )
     return {p: tempered(guide.values[name].to(p.device), temperature) for name, p in trained.items()}
-
-
-def _optimizer(model: FewShotModel, config: FinetuneConfig) -> torch.optim.Optimizer:
-    """AdamW, or SGD with momentum and no decay (its rate is in other units, and would turn decay wild)."""
-    if config.optimizer == "adamw":
-        trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-        return torch.optim.AdamW(trained, config.learning_rate, weight_decay=config.weight_decay)
-    parts = [[p for p in part.parameters() if p.requires_grad] for part in (model.encoder, model.head)]
-    return torch.optim.SGD([{"params": part} for part in parts], config.learning_rate, momentum=0.9)
-
-
-def _gradient_rms(parameters: Iterable[nn.Parameter]) -> float:
-    """Root mean square of all gradients together; never 0."""
-    gradients = [p.grad for p in parameters if p.grad is not None]
-    squares = sum(float(gradient.double().square().sum()) for gradient in gradients)
-    return max((squares / sum(gradient.numel() for gradient in gradients)) ** 0.5, 1e-20)
 
 
 def _some_genes(n_genes: int, size: int, generator: torch.Generator) -> Tensor | None:
