@@ -69,7 +69,7 @@ def benchmark(
     ] = None,
     preset: Annotated[
         str | None,
-        typer.Option("--preset", help="quick: k 1,3,6; 10 draws; 3 seeds; four encoder arms, two linear."),
+        typer.Option("--preset", help="quick: k 1,3,6; 10 draws; 3 seeds; four encoder arms, three linear."),
     ] = None,
     seconds: Annotated[
         float | None, typer.Option("--seconds", help="Begin nothing after so long; a later call goes on.")

@@ -2,21 +2,20 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import Field, ValidationError, field_validator
 
 from rnalearner.config.section import Section
 from rnalearner.errors import RecipeError
 
-Preset = Literal["quick"]
-PRESETS: dict[Preset, dict[str, Any]] = {
+PRESETS: dict[str, dict[str, Any]] = {
     "quick": {
         "k": (1, 3, 6),
         "draws": 10,
         "seeds": 3,
-        # A linear arm beside every number of the encoder's; it costs a minute.
-        "arms": ("none", "pretrained", "guided", "guided_shuffled", "lr_l1_c10", "knn_3"),
+        # Linear arms beside every number of the encoder's; they cost a minute or two.
+        "arms": ("none", "pretrained", "guided", "guided_shuffled", "lr_l1_c10", "knn_3", "guided_linear"),
     },
 }
 
@@ -64,11 +63,9 @@ def benchmark_settings(given: Mapping[str, Any], preset: str | None = None) -> B
     """
     if preset is not None and preset not in PRESETS:
         raise RecipeError("--preset", f"there is no preset {preset!r}", f"use {', '.join(PRESETS)}")
-    base = PRESETS["quick"] if preset == "quick" else {}
+    said = {name: value for name, value in given.items() if value is not None}
     try:
-        return BenchmarkConfig.model_validate(
-            {**base, **{name: value for name, value in given.items() if value is not None}}
-        )
+        return BenchmarkConfig.model_validate({**PRESETS.get(preset or "", {}), **said})
     except ValidationError as error:
         first = error.errors()[0]
         option = "--" + str(first["loc"][0]).replace("_", "-")

@@ -1,6 +1,6 @@
 """What the benchmark shows, in sentences made from its numbers; what it does not show is said, too."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -45,11 +45,16 @@ def benchmark_verdict(summary: Mapping[str, Any]) -> list[str]:
 
 def _extent(arms: pd.DataFrame) -> str:
     by_k = arms.groupby("k")[["tasks", "families"]].max()
-    extent = "; ".join(f"k = {k}: {row.tasks} tasks of {row.families} families" for k, row in by_k.iterrows())
+    extent = "; ".join(
+        f"k = {k}: {_number_of(row.tasks, 'task')} of {_number_of(row.families, 'family')}"
+        for k, row in by_k.iterrows()
+    )
     fewest = int(by_k["families"].min())
     few = (
         f" With {fewest} families an interval is too narrow: where all lean one way, as they do by chance in "
         f"one of {2 ** (fewest - 1)} comparisons, it leaves 0 out."
+        if fewest > 1
+        else " Of one family alone there is no interval, and nothing is shown."
     )
     return (
         f"Compared were {extent}. A family (tasks of one project, or with shared animals) has one vote; "
@@ -76,8 +81,7 @@ def _difference(differences: pd.DataFrame, arm: str, other: str) -> str:
     if rows.empty:
         return ""
     listed = "; ".join(
-        f"k = {row['k']}: {signed(row['auroc'])} [{signed(row['auroc_low'])}, {signed(row['auroc_high'])}]"
-        for row in rows.to_dict("records")
+        f"k = {row['k']}: {signed(row['auroc'])}{_bounds(row, signed)}" for row in rows.to_dict("records")
     )
     found = {"better": [], "worse": [], "not told apart": []}  # type: dict[str, list[int]]
     for row in rows.to_dict("records"):
@@ -117,4 +121,14 @@ def _named(row: Mapping[Any, Any]) -> str:
 
 
 def _interval(row: Mapping[Any, Any]) -> str:
-    return f"{number(row['auroc'], 3)} [{number(row['auroc_low'], 3)}, {number(row['auroc_high'], 3)}]"
+    return f"{number(row['auroc'], 3)}{_bounds(row, number)}"
+
+
+def _bounds(row: Mapping[Any, Any], written: Callable[[Any, int], str]) -> str:
+    """The interval in brackets; nothing where one family gives none."""
+    low, high = row["auroc_low"], row["auroc_high"]
+    return f" [{written(low, 3)}, {written(high, 3)}]" if low is not None and low == low else ""
+
+
+def _number_of(n: int, what: str) -> str:
+    return f"1 {what}" if n == 1 else f"{n} {what.removesuffix('y')}{'ies' if what.endswith('y') else 's'}"

@@ -43,4 +43,8 @@ def test_it_counts_what_chance_alone_would_show():
 
 def test_one_family_has_no_interval_and_shows_nothing():
     lines = verdict(1)
-    assert "not told apart at k = 1 and 3" in line(lines, "The guided encoder against the pretrained")
+    assert lines[0].startswith("Compared were k = 1: 1 task of 1 family; k = 3")
+    assert "nothing is shown" in lines[0]
+    told = line(lines, "The guided encoder against the pretrained")
+    assert "not told apart at k = 1 and 3" in told
+    assert "[" not in told
