@@ -119,7 +119,7 @@ def finetune(
             # One frozen batch of all samples is read once, not in each epoch.
             once = samples["train"].frozen and len(rows) == len(samples["train"]) <= config.batch_size
             batch = train if once else samples["train"][rows]
-            genes = _some_genes(model.encoder.n_genes, config.genes_per_step, generator)
+            genes = _some_genes(model.encoder.n_genes, config.genes_per_step, generator, device)
             logits_nc = _with_skip(model(batch, genes), skip_nc["train"], rows)
             loss = nn.functional.cross_entropy(logits_nc, y_n["train"][rows.to(device)])
             for parameter, value in start.items():
@@ -185,11 +185,11 @@ def _guided(model: FewShotModel, guide: Guide | None, temperature: float) -> dic
     return {p: tempered(guide.values[name].to(p.device), temperature) for name, p in trained.items()}
 
 
-def _some_genes(n_genes: int, size: int, generator: torch.Generator) -> Tensor | None:
+def _some_genes(n_genes: int, size: int, generator: torch.Generator, device: torch.device) -> Tensor | None:
     """Columns of `size` genes drawn without replacement, sorted; None where all take part."""
     if size == 0 or size >= n_genes:
         return None
-    return torch.randperm(n_genes, generator=generator)[:size].sort().values
+    return torch.randperm(n_genes, generator=generator)[:size].sort().values.to(device)
 
 
 def _batches(n: int, size: int, generator: torch.Generator) -> Iterator[Tensor]:
