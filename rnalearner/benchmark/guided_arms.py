@@ -12,7 +12,7 @@ import numpy as np
 
 from rnalearner.benchmark.views import SeenDraw
 from rnalearner.config.linear import LinearConfig, LinearMethod
-from rnalearner.linear.guided import fit_guided
+from rnalearner.linear.guided import GuidedLinear, fit_guided
 from rnalearner.linear.models import Prediction
 
 if TYPE_CHECKING:  # it imports torch, which no unguided arm needs
@@ -23,33 +23,38 @@ SHUFFLE_SEED = 0
 
 def guided(seen: SeenDraw, method: LinearMethod = "bagged_l1", power: float | None = None) -> Prediction:
     """The product as it is (`rnalearner linear`), by one of its methods; `power` other than its own."""
-    return _learned(seen, seen.guide, method, power)
+    return _asked(seen, f"{method} {power}", lambda: _fit(seen, seen.guide, method, power))
 
 
 def guided_shuffled(seen: SeenDraw) -> Prediction:
     """The guide's values dealt to other genes: the same spread of factors, none of the knowledge."""
-    if seen.guide is None:
-        return _learned(seen, None)
-    order = np.random.default_rng(SHUFFLE_SEED).permutation(len(seen.guide.genes))
-    shuffled = replace(seen.guide, guide_g=seen.guide.guide_g[order], residual_g=seen.guide.residual_g[order])
-    return _learned(seen, shuffled)
+    return _asked(seen, "shuffled", lambda: _fit(seen, _shuffled(seen.guide)))
 
 
 def unguided(seen: SeenDraw) -> Prediction:
     """The same learner, told nothing."""
-    return _learned(seen, None)
+    return _asked(seen, "unguided", lambda: _fit(seen, None))
 
 
-def _learned(
+def _asked(seen: SeenDraw, name: str, fit: Callable[[], GuidedLinear]) -> Prediction:
+    """The model of this name, fitted once a draw: test samples are centred, or are not, afterwards."""
+    if name not in seen.fitted:
+        seen.fitted[name] = fit()
+    model, cohort_bg = seen.fitted[name], seen.test_cohort_bg if seen.centred else None
+    x_mg = seen.raw_test_mg
+    return model.scores(x_mg, cohort_bg), model.probabilities(x_mg, cohort_bg)[:, 1]
+
+
+def _fit(
     seen: SeenDraw,
     guide: "GeneGuide | None",
     method: LinearMethod = "bagged_l1",
     power: float | None = None,
-) -> Prediction:
+) -> GuidedLinear:
     known = {} if power is None else {"guide_power": power}
     # The task has chosen its genes over both sides.
-    config = LinearConfig(method=method, cohort_centring=seen.centred, min_cpm=0.0, **known)
-    model = fit_guided(
+    config = LinearConfig(method=method, min_cpm=0.0, **known)
+    return fit_guided(
         seen.raw_train_ng,
         seen.y_n,
         genes=seen.genes,
@@ -57,9 +62,13 @@ def _learned(
         guide=guide,
         config=config,
     )
-    cohort_bg = seen.test_cohort_bg if seen.centred else None
-    score_m = model.scores(seen.raw_test_mg, cohort_bg)
-    return score_m, model.probabilities(seen.raw_test_mg, cohort_bg)[:, 1]
+
+
+def _shuffled(guide: "GeneGuide | None") -> "GeneGuide | None":
+    if guide is None:
+        return None
+    order = np.random.default_rng(SHUFFLE_SEED).permutation(len(guide.genes))
+    return replace(guide, guide_g=guide.guide_g[order], residual_g=guide.residual_g[order])
 
 
 GUIDED: dict[str, Callable[[SeenDraw], Prediction]] = {

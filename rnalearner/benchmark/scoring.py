@@ -1,6 +1,7 @@
 """Linear arms on all draws of one task and k, as rows of results."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -37,7 +38,7 @@ def score_linear(
         raise RecipeError(f"arm {unknown[0]!r}", what, remedy)
     runnable = [arm for arm in arms if has_what_it_needs(arm, guide=guide, pca=pca)]
     views = both_views(loaded, guide, pca)
-    return results_table(row for view in views for row in _rows(view, k, draws, runnable, seeds))
+    return results_table(row for draw in draws for row in _rows(views, k, draw, runnable, seeds))
 
 
 def has_what_it_needs(arm: str, *, guide: "GeneGuide | None", pca: PcaMaps | None) -> bool:
@@ -46,17 +47,16 @@ def has_what_it_needs(arm: str, *, guide: "GeneGuide | None", pca: PcaMaps | Non
 
 
 def _rows(
-    view: TaskView, k: int, draws: Sequence[Draw], arms: Sequence[str], seeds: Sequence[int]
+    views: tuple[TaskView, TaskView], k: int, draw: Draw, arms: Sequence[str], seeds: Sequence[int]
 ) -> Iterator[dict[str, Any]]:
-    train_y, test_y = view.loaded.train.y_n, view.loaded.test.y_n
-    for draw in draws:
-        y_m = test_y[draw.test_rows]
+    plain, centred = views
+    loaded = plain.loaded
+    y_m = loaded.test.y_n[draw.test_rows]
+    seen = SeenDraw(plain, draw, loaded.train.y_n[draw.train_rows])
+    for view in (seen, seen.centred_by(centred)):
         for arm in arms:
             if arm in CENTRED_ONLY and not view.centred:
                 continue
             for seed in seeds if arm in STOCHASTIC else (0,):
-                seen = SeenDraw(view, draw, train_y[draw.train_rows], seed)
-                score_m, probability_m = ARMS[arm](seen)
-                yield result_row(
-                    view.loaded, k, draw.number, seed, arm, view.centred, y_m, score_m, probability_m
-                )
+                score_m, probability_m = ARMS[arm](replace(view, seed=seed) if seed else view)
+                yield result_row(loaded, k, draw.number, seed, arm, view.centred, y_m, score_m, probability_m)

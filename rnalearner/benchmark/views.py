@@ -4,7 +4,7 @@ Shapes: n training samples, m test samples, a and b all samples of the training 
 g genes. Expression is log2(CPM + 1).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from rnalearner.linear.expression import centred
 
 if TYPE_CHECKING:  # it imports torch, which no unguided arm needs
     from rnalearner.guide.gene_guide import GeneGuide
+    from rnalearner.linear.guided import GuidedLinear
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,11 +81,18 @@ class SeenDraw:
     y_n: np.ndarray
     """Labels of the training samples, 0 or 1; the truth, unless labels are permuted."""
     seed: int = 0
+    fitted: "dict[str, GuidedLinear]" = field(default_factory=dict)
+    """Models that centre by themselves: both views of a draw ask the same ones."""
+
+    def centred_by(self, view: TaskView) -> "SeenDraw":
+        """The same draw in the other view."""
+        return replace(self, view=view)
 
     def relabelled(self, y_n: np.ndarray) -> "SeenDraw":
-        """The same draw with other labels; what was made of it is shared."""
-        other = replace(self, y_n=y_n)
-        other.__dict__.update({name: made for name, made in self.__dict__.items() if name != "y_n"})
+        """The same draw with other labels; what was made of it without them is shared."""
+        other = replace(self, y_n=y_n, fitted={})
+        own = {"y_n", "fitted"}
+        other.__dict__.update({name: made for name, made in self.__dict__.items() if name not in own})
         return other
 
     @cached_property

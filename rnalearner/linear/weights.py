@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable
 
 import numpy as np
+from sklearn import config_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
@@ -120,7 +121,9 @@ def _difference(train_ng: np.ndarray, positive_n: np.ndarray) -> np.ndarray:
 
 def _lasso(train_ng: np.ndarray, positive_n: np.ndarray, c: float) -> np.ndarray:
     model = LogisticRegression(l1_ratio=1, C=c, solver="liblinear", max_iter=300, random_state=0)
-    with warnings.catch_warnings():
+    # Of a fit's millisecond, scikit-learn spends half on looking at what it was given.
+    unchecked = config_context(assume_finite=True, skip_parameter_validation=True)
+    with warnings.catch_warnings(), unchecked:
         # Weakly penalised and separable, it creeps for ever; the order is settled long before.
         warnings.simplefilter("ignore", ConvergenceWarning)
         return np.asarray(model.fit(train_ng, positive_n).coef_[0])
