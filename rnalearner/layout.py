@@ -255,5 +255,10 @@ class BenchmarkLayout:
         return self.root / "summary.json"
 
     @property
+    def tables(self) -> Path:
+        """Markdown: the tables of the report, to be pasted elsewhere."""
+        return self.root / "tables.md"
+
+    @property
     def report(self) -> Path:
         return self.root / "report.html"

@@ -12,6 +12,7 @@ from rnalearner.benchmark.summary import LADDER, RIVAL, summarise
 from rnalearner.layout import BenchmarkLayout
 from rnalearner.publish import publish_file, write_json, write_text
 from rnalearner.report import benchmark_figures as draw
+from rnalearner.report.benchmark_markdown import benchmark_markdown
 from rnalearner.report.benchmark_tables import (
     KIND_NAMES,
     KINDS,
@@ -29,7 +30,7 @@ from rnalearner.report.html import drawn, environment
 def write_benchmark(
     layout: BenchmarkLayout, results: pd.DataFrame, permutation: pd.DataFrame, told: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Write results.csv, permutation.csv, summary.json and report.html; returns the summary.
+    """Write results.csv, permutation.csv, summary.json, tables.md and report.html; returns the summary.
 
     `told` is what the results do not say: settings, options, kinds (kind -> arms), asked (the tasks),
     leaks, left, cost, phases_left_out. Raises RecipeError where the results are no table of results.
@@ -43,6 +44,7 @@ def write_benchmark(
     summary = {"version": rnalearner.__version__, **told, **found}
     summary["verdict"] = benchmark_verdict(summary)
     write_json(layout.summary, summary)
+    write_text(layout.tables, benchmark_markdown(summary))
     write_text(layout.report, render(summary))
     return summary
 

@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 
 from rnalearner.benchmark.results import results_table
+from rnalearner.benchmark.summary import summarise
+from rnalearner.report.benchmark_verdict import benchmark_verdict
 
 FAMILIES = 10
 GAINS = {"none": 0.0, "pretrained": 0.0, "guided": 0.1, "lr_l1_c10": 0.15, "knn_3": 0.05}
@@ -65,3 +67,9 @@ def toy_told(families: int = FAMILIES, **other: Any) -> dict[str, Any]:
         "cost": [{"arms": "encoder", "machine": "H100", "pieces": 3, "cpu_hours": 0.5, "gpu_hours": 0.25}],
         **other,
     }
+
+
+def toy_summary() -> dict[str, Any]:
+    """What `summary.json` holds of all this."""
+    summary = toy_told() | summarise(toy_results())
+    return summary | {"verdict": benchmark_verdict(summary)}
