@@ -17,6 +17,7 @@ Strategy = Literal[
     "within_tissue",
     "gene_sets",
 ]
+Measure = Literal["squared", "absolute", "signal_to_noise"]
 BETWEEN_CLUSTERS: tuple[Strategy, ...] = ("cluster_pairs", "graded", "one_against_rest")
 """Strategies that tell sample clusters of the whole corpus apart: they need `explore`."""
 
@@ -72,8 +73,9 @@ class ScoutingConfig(ContrastConfig):
     """Last blocks that train, with the final norm and the head; 0 trains all."""
     head: Literal["gene_pool", "conv"] = "gene_pool"
     """As in fine-tuning; a head of another kind would move other parameters."""
-    measure: Literal["squared", "absolute"] = "squared"
-    """How far a parameter moved: mean over scouts of the squared or the absolute delta."""
+    measure: Measure = "squared"
+    """How far a parameter moved: mean over scouts of the squared or the absolute delta; or how alike they
+    moved it, (mean delta)^2 / mean delta^2."""
     scaling: Literal["per_tensor", "model_wide"] = "per_tensor"
     """Min-max scaling to [0, 1] within each tensor, or over the whole model."""
     prefix_cache_mb: int = Field(1024, ge=0)

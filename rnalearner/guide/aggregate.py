@@ -1,10 +1,10 @@
 """What the scouts agree on: the mean over scouts of how far each parameter moved."""
 
 from collections.abc import Iterable
-from typing import Literal
 
 import numpy as np
 
+from rnalearner.config.scouting import Measure
 from rnalearner.errors import CheckpointError
 from rnalearner.scouts.delta import WeightDelta
 
@@ -21,18 +21,21 @@ def newest(deltas: Iterable[WeightDelta]) -> list[WeightDelta]:
     return [latest[scout_id] for scout_id in sorted(latest)]
 
 
-def mean_movement(
-    deltas: Iterable[WeightDelta], measure: Literal["squared", "absolute"] = "squared"
-) -> dict[str, np.ndarray]:
-    """Mean over scouts of the squared or absolute delta of each parameter, float64, by name.
+def mean_movement(deltas: Iterable[WeightDelta], measure: Measure = "squared") -> dict[str, np.ndarray]:
+    """How far each parameter moved over all scouts, float64, by name.
+
+    squared, absolute: the mean over scouts of delta^2 or |delta|. signal_to_noise: (mean delta)^2 over
+    mean delta^2, in [0, 1]: 1 where all scouts moved it alike, near 1/s where each of s went its own way,
+    0 where none moved it.
 
     `deltas` come one a scout in the order of the scouts' numbers (see `newest`): sums of floats
-    depend on order, and so the guide depends on no message's arrival. It is a running mean, so
+    depend on order, and so the guide depends on no message's arrival. These are running means, so
     they may be read from disk one by one. Raises CheckpointError where a delta is not finite,
     has another base checkpoint, other tensors or shapes than the first, is out of order, or where
     there is none.
     """
     mean: dict[str, np.ndarray] = {}
+    signed: dict[str, np.ndarray] = {}
     first: WeightDelta | None = None
     last_id = -1
     for n, delta in enumerate(deltas, start=1):
@@ -41,11 +44,23 @@ def mean_movement(
         last_id = delta.scout_id
         for name, value in delta.deltas.items():
             wide = value.astype(np.float64)
-            movement = np.square(wide) if measure == "squared" else np.abs(wide)
-            mean[name] = mean[name] + (movement - mean[name]) / n if n > 1 else movement
+            _include(mean, name, np.abs(wide) if measure == "absolute" else np.square(wide), n)
+            if measure == "signal_to_noise":
+                _include(signed, name, wide, n)
     if first is None:
         raise CheckpointError("guide", "no scout has sent a delta", "see why the scouts failed")
+    if measure == "signal_to_noise":
+        return {name: _ratio(np.square(signed[name]), mean[name]) for name in mean}
     return mean
+
+
+def _include(mean: dict[str, np.ndarray], name: str, value: np.ndarray, n: int) -> None:
+    """The n-th value joins a running mean."""
+    mean[name] = mean[name] + (value - mean[name]) / n if n > 1 else value
+
+
+def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    return np.divide(part, whole, out=np.zeros_like(whole), where=whole > 0)
 
 
 def _check(delta: WeightDelta, first: WeightDelta, last_id: int) -> None:

@@ -18,11 +18,19 @@ def random_deltas(n: int) -> list[WeightDelta]:
     return [delta(i, *(10.0 ** rng.uniform(-6, 0, 50))) for i in range(n)]
 
 
-@pytest.mark.parametrize(("measure", "expected"), [("squared", [(1 + 9 + 4) / 3, 0]), ("absolute", [2, 0])])
+@pytest.mark.parametrize(
+    ("measure", "expected"),
+    [("squared", [(1 + 9 + 4) / 3, 0]), ("absolute", [2, 0]), ("signal_to_noise", [0, 0])],
+)
 def test_the_mean_is_over_scouts(measure, expected):
     found = mean_movement([delta(0, 1, 0), delta(1, -3, 0), delta(5, 2, 0)], measure)
     np.testing.assert_allclose(found["w"], expected, rtol=1e-15)
     assert found["w"].dtype == np.float64
+
+
+def test_signal_to_noise_is_1_where_all_scouts_agree_and_small_where_each_goes_its_own_way():
+    moved = [delta(0, 2, 1), delta(1, 2, -1), delta(2, 2, 1), delta(3, 2, 1)]
+    np.testing.assert_allclose(mean_movement(moved, "signal_to_noise")["w"], [1, 1 / 4], rtol=1e-15)
 
 
 def test_the_running_mean_equals_the_mean_of_all():
