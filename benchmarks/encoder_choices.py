@@ -12,6 +12,8 @@ families, its difference to the first row of its group with a bootstrap over fam
 """
 
 import argparse
+import hashlib
+import itertools
 import json
 import os
 import time
@@ -38,7 +40,7 @@ from rnalearner.benchmark.folds import Folds
 from rnalearner.benchmark.statistics import difference, draw_scores, macro
 from rnalearner.benchmark.tasks import LoadedTask, load_task, read_tasks
 from rnalearner.config import RunConfig, load_recipe
-from rnalearner.guide.aggregate import mean_movement
+from rnalearner.guide.movement import Movement
 from rnalearner.guide.scaling import Guide, scaled
 from rnalearner.layout import RunLayout
 from rnalearner.model.build import identity, load_encoder
@@ -48,7 +50,7 @@ from rnalearner.publish import publish_file
 from rnalearner.scouts.contrast import Contrast
 from rnalearner.scouts.delta import WeightDelta
 from rnalearner.scouts.strategies import contrasts
-from rnalearner.scouts.train import run_episode
+from rnalearner.scouts.train import Scout, run_episode
 from rnalearner.shards.read import ShardStore
 
 ALONE = {
@@ -62,6 +64,8 @@ ALONE = {
 }
 NO_GUIDE = {"finetune.guide_temperature": 1e9}
 """Every factor to the power of almost 0: what a guided arm is when its guide says nothing."""
+AGAIN = {"model.dim": 32, "model.depth": 2}
+"""As the base run's, but pretrained again, as those that stand beside it."""
 BLOCK = {"finetune.trained_part": "block", "finetune.genes_per_step": 0}
 
 
@@ -75,6 +79,13 @@ class Choice:
     @property
     def slug(self) -> str:
         return f"{self.group}-{self.name}".replace(" ", "_")
+
+    @property
+    def learned(self) -> str:
+        """Names what is learned before fine-tuning: choices that agree in it share it."""
+        told = {name: value for name, value in self.options.items() if not name.startswith("finetune.")}
+        told = {"scouting.strategy": "within_study"} | told
+        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def choices() -> list[Choice]:
@@ -114,15 +125,17 @@ def choices() -> list[Choice]:
         "attention_pool": {"finetune.head": "attention_pool"},
         "conv": BLOCK | {"finetune.head": "conv", "finetune.initial_head": "random"},
     }
-    wide = {"model.heads": 4, "model.dim_head": 32, "model.n_features": 64}
-    paper = {"model.heads": 10, "model.dim_head": 64, "model.n_features": 266}
+    by_covariance = {"gene2vec.method": "covariance"}
+    wide = {"model.heads": 4, "model.dim_head": 32, "model.n_features": 64} | by_covariance
+    paper = {"model.heads": 10, "model.dim_head": 64, "model.n_features": 266} | by_covariance
+    paper |= {"pretrain.learning_rate": 1e-3, "pretrain.max_steps": 120}
     sizes = {
-        "dim 32, depth 2": {},
+        "dim 32, depth 2": AGAIN | by_covariance,
         "dim 128, depth 4": {"model.dim": 128, "model.depth": 4} | wide,
-        "dim 200, depth 6": {"model.dim": 200, "model.depth": 6, "pretrain.learning_rate": 1e-3} | paper,
+        "dim 200, depth 6": {"model.dim": 200, "model.depth": 6} | paper,
     }
     pretraining = {
-        "bins, 15 %": {},
+        "bins, 15 %": AGAIN,
         "mask 40 %": {"pretrain.mask_share": 0.4},
         "thinning": {"pretrain.thinning": 0.5},
         "centred values": {"model.values": "interpolated", "gene2vec.method": "covariance"},
@@ -154,7 +167,7 @@ class Asked:
         return load_recipe(RECIPE, options)
 
     def run(self, choice: Choice, fold: str) -> RunLayout:
-        return RunLayout(self.out / "runs" / choice.slug / fold)
+        return RunLayout(self.out / "runs" / choice.learned / fold)
 
     def table(self, choice: Choice, task: str) -> Path:
         return self.out / "scores" / choice.slug / f"{task}.csv"
@@ -168,19 +181,20 @@ def learn(asked: Asked, choice: Choice, fold: str) -> None:
         return
     config = asked.config(choice)
     own = config.model_copy(update={"data": load_recipe(base.recipe).data, "name": fold})
-    again = choice.group in ("sizes", "pretraining") and choice.options
+    again = any(name.startswith(("model.", "pretrain.", "gene2vec.")) for name in choice.options)
     layout.root.mkdir(parents=True, exist_ok=True)
-    for phase in ("ingest", "explore", "genes", *(() if again else ("gene2vec", "pretrain"))):
+    vectors = own.model.dim != load_recipe(base.recipe).model.dim or "gene2vec.method" in choice.options
+    kept = [*(() if vectors else ("gene2vec",)), *(() if again else ("pretrain",))]
+    for phase in ("ingest", "explore", "genes", *kept):
         if not layout.phase(phase).exists():
             layout.phase(phase).symlink_to(base.phase(phase).resolve())
     if again:
         ray = own.ray.model_copy(update={"num_cpus": 2, "use_gpu": asked.device == "cuda"})
         workers = own.pretrain.model_copy(update={"num_workers": 1, "batch_size": 8})
         own = own.model_copy(update={"ray": ray, "pretrain": workers})
-        for phase in ("gene2vec", "pretrain"):
+        for phase in (*(("gene2vec",) if vectors else ()), "pretrain"):
             run_verb(phase, own, layout, lambda *told, **more: None)
-    if "guided" in choice.arms:
-        scout(layout, config, asked.device).save(layout.guide)
+    scout(layout, config, asked.device).save(layout.guide)
     layout.marker("scout").parent.mkdir(exist_ok=True)
     layout.marker("scout").write_text("{}")
 
@@ -193,26 +207,23 @@ def scout(layout: RunLayout, config: RunConfig, device: str) -> Guide:
     samples = scouted_samples(config, config.scouting, layout, store, with_clusters=True)
     rng = np.random.default_rng(config.scouting.seed)
     made = contrasts(samples, config.scouting, config.scouting.n_scouts, rng)
-    newest: dict[int, WeightDelta] = {}
+    movement = Movement("base", config.scouting.weighing)
     for scout_id, contrast in enumerate(item for item in made if isinstance(item, Contrast)):
         encoder.load_state_dict(start)
         head = seeded_classifier(encoder.gene_vectors_gd, config.scouting.head, config.scouting.head_seed)
+        last: list[WeightDelta] = []
         run_episode(
             encoder,
             head,
-            scout_id,
-            contrast,
+            Scout("choices", scout_id, "base", contrast),
             lambda rows: stored_inputs(store, rows, encoder.config),
             config.scouting,
-            "base",
-            lambda delta: newest.update({delta.scout_id: delta}),
-            lambda progress: None,
+            lambda delta, state, last=last: last.append(delta),
             device=torch.device(device),
         )
-    moved = mean_movement((newest[i] for i in sorted(newest)), config.scouting.measure)
-    return Guide(
-        scaled(moved, config.scouting.scaling), identity(config.model, store.preprocessing, store.gene_set)
-    )
+        movement.add(last[-1], "")
+    values = scaled(movement.measured(config.scouting.measure), config.scouting.scaling)
+    return Guide(values, identity(config.model, store.preprocessing, store.gene_set))
 
 
 @lru_cache(maxsize=2)
@@ -249,19 +260,20 @@ def run(asked: Asked, chosen: Sequence[Choice], without: set[str], processes: in
         if task.name not in without:
             of_fold.setdefault(folds.fold_for(task).name, []).append(task.name)
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        learning: dict[Future[None], tuple[Choice, str]] = {}
+        waiting: dict[tuple[str, str], list[Choice]] = {}
         # Phase I first: it takes longest.
         for choice in sorted(chosen, key=lambda choice: choice.group not in ("sizes", "pretraining")):
             for fold, names in of_fold.items():
                 if not all(asked.table(choice, name).exists() for name in names):
-                    learning[pool.submit(learn, asked, choice, fold)] = choice, fold
+                    waiting.setdefault((choice.learned, fold), []).append(choice)
+        learning = {pool.submit(learn, asked, group[0], key[1]): key for key, group in waiting.items()}
         scoring: dict[Future[None], str] = {}
         for done in as_completed(learning):
             done.result()
-            choice, fold = learning[done]
-            if time.monotonic() - begun < seconds:
-                for name in of_fold[fold]:
-                    scoring[pool.submit(score, asked, choice, fold, name)] = f"{choice.slug} {name}"
+            key = learning[done]
+            for choice, name in itertools.product(waiting[key], of_fold[key[1]]):
+                if time.monotonic() - begun < seconds:
+                    scoring[pool.submit(score, asked, choice, key[1], name)] = f"{choice.slug} {name}"
         for n, done in enumerate(as_completed(scoring), start=1):
             if not done.cancelled():
                 done.result()
@@ -302,8 +314,7 @@ def told(asked: Asked, chosen: Sequence[Choice], n_tasks: int) -> Iterator[dict[
                     "k": k,
                     "auroc": round(mean, 4),
                     "gain": round(gain.mean, 4),
-                    "low": round(gain.low, 4),
-                    "high": round(gain.high, 4),
+                    "interval": None if gain.families < 2 else [round(gain.low, 4), round(gain.high, 4)],
                 }
             print(f"{choice.group:12s} {choice.name:36s} {arm:10s} | " + " | ".join(line))
 

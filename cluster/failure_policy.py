@@ -17,7 +17,9 @@ class Limits:
     """How much failure a run puts up with."""
 
     max_retries: int = 2
-    """New starts of one scout."""
+    """New starts of a scout that failed by itself, in a row, without a new durable delta between them."""
+    max_lost: int = 20
+    """The same for one whose process or host was lost: those that share hosts with others are lost often."""
     max_skipped_share: float = 0.2
     """Share of the scouts that the guide may do without."""
 
@@ -31,9 +33,15 @@ class Verdict:
 
 
 def decide(
-    error: BaseException, attempt: int, n_skipped: int, n_scouts: int, limits: Limits | None = None
+    error: BaseException,
+    lost: bool,
+    fruitless: int,
+    n_skipped: int,
+    n_scouts: int,
+    limits: Limits | None = None,
 ) -> Verdict:
-    """Judge the failure of a scout's `attempt` (0 is the first) with `n_skipped` given up before it.
+    """Judge the failure of a scout that has failed `fruitless` times since its last new durable delta, with
+    `n_skipped` scouts given up before; `lost`: its process or host is gone.
 
     What the user gave does not get better by trying again, and every scout would meet it: RAISE. A
     scout that diverged would diverge again: SKIP. Anything else (a worker killed, a host lost, memory
@@ -42,8 +50,9 @@ def decide(
     limits = limits or Limits()
     if isinstance(error, InputError):
         return Verdict(Decision.RAISE, "its input is not usable, for no scout")
-    if not isinstance(error, RnalearnerError) and attempt < limits.max_retries:
-        return Verdict(Decision.RETRY, f"retry {attempt + 1} of {limits.max_retries}")
+    retries = limits.max_lost if lost else limits.max_retries
+    if not isinstance(error, RnalearnerError) and fruitless < retries:
+        return Verdict(Decision.RETRY, f"retry {fruitless + 1} of {retries} without a new delta")
     most = int(limits.max_skipped_share * n_scouts)
     given_up = f"{n_skipped + 1} of {n_scouts} scouts given up, at most {most} may be"
     return Verdict(Decision.SKIP if n_skipped < most else Decision.RAISE, given_up)

@@ -1,41 +1,47 @@
 """The guide's actor: hears of deltas, knows where every scout stands, publishes the guide."""
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from rnalearner.config import ScoutingConfig
-from rnalearner.guide.aggregate import mean_movement
-from rnalearner.guide.scaling import Guide, scaled
-from rnalearner.scouts.delta import WeightDelta, load_delta
-from rnalearner.scouts.train import ScoutProgress
+from rnalearner.guide.faults import Base
+from rnalearner.guide.ledger import Announcement, Ledger, Receipt
+from rnalearner.layout import RunLayout
+from rnalearner.scouts.delta import EpisodeResult, ScoutProgress
+from rnalearner.storage import Storage
 
-
-def delta_folder(deltas: Path, scout_id: int, attempt: int, seq: int) -> Path:
-    """Where a delta lies; names sort as numbers do."""
-    return deltas / f"scout-{scout_id:05d}" / f"{attempt:03d}-{seq:05d}"
+if TYPE_CHECKING:
+    from rnalearner.guide.versions import GuideVersions, Version
 
 
 class GuideActor:
     """A thin shell over rnalearner.guide; plain Python, made an actor by cluster.scouting.
 
-    A delta is on shared storage before it is announced here, so the folder is the whole state: an
-    actor that was started again finds in it what its predecessor had acknowledged. Announcements
-    that are late or come twice are absorbed.
+    All it knows is on storage, apart from what scouts report of their progress: an actor that was
+    started again finds there what its predecessor had acknowledged.
     """
 
-    def __init__(self, deltas: Path) -> None:
-        self.deltas = deltas
-        self.newest: dict[int, tuple[int, int]] = {}
+    def __init__(
+        self,
+        layout: RunLayout,
+        place: str,
+        run: str,
+        base: Base,
+        config: ScoutingConfig,
+        meta: dict[str, Any],
+    ) -> None:
+        self.ledger = Ledger(Storage(place), run, base, config.max_movement)
+        self.about = layout, self.ledger, config, meta
+        self.versions: GuideVersions | None = None
         self.progress: dict[int, ScoutProgress] = {}
-        for path in sorted(deltas.glob("scout-*/[0-9]*-[0-9]*")):
-            attempt, seq = path.name.split("-")
-            self.announce(int(path.parent.name.removeprefix("scout-")), int(attempt), int(seq))
 
-    def announce(self, scout_id: int, attempt: int, seq: int) -> tuple[int, int]:
-        """A delta is on disk; returns the scout's newest (attempt, seq), below which none is needed."""
-        self.newest[scout_id] = max(self.newest.get(scout_id, (0, 0)), (attempt, seq))
-        return self.newest[scout_id]
+    def admit(self, scout_id: int, attempt: int, who: str) -> int:
+        """An attempt begins; returns up to which seq the scout's deltas are durable."""
+        return self.ledger.admit(scout_id, attempt, who)
+
+    def push(self, said: Announcement) -> Receipt:
+        """A delta is on storage; when this returns it is committed, or refused with a reason."""
+        return self.ledger.push(said)
 
     def report(self, progress: ScoutProgress) -> None:
         """A scout says where it stands."""
@@ -44,17 +50,21 @@ class GuideActor:
     def all_progress(self) -> dict[int, ScoutProgress]:
         return self.progress
 
-    def publish(
-        self, folder: Path, scout_ids: Sequence[int], config: ScoutingConfig, meta: dict[str, Any]
-    ) -> str:
-        """Make the guide of these scouts' newest deltas, store it in `folder`; returns its sha256.
+    def durable(self, scout_id: int) -> int:
+        return self.ledger.durable(scout_id)
 
-        Raises CheckpointError where a delta is damaged, missing, or does not fit the others.
-        """
-        values = scaled(mean_movement(self._read(scout_ids), config.measure), config.scaling)
-        return Guide(values, meta).save(folder)
+    def attempts(self) -> dict[int, int]:
+        """The latest attempt of every scout that has begun."""
+        return self.ledger.attempts
 
-    def _read(self, scout_ids: Sequence[int]) -> Iterator[WeightDelta]:
-        """One at a time, in the order of the scouts' numbers."""
-        for scout_id in sorted(scout_ids):
-            yield load_delta(delta_folder(self.deltas, scout_id, *self.newest.get(scout_id, (0, 0))))
+    def ended(self) -> dict[int, EpisodeResult]:
+        """The scouts that have ended, by number."""
+        return self.ledger.ended()
+
+    def publish(self, number: int, scout_ids: Sequence[int]) -> "Version":
+        """A version of the guide; raises CheckpointError where a delta is damaged or missing."""
+        if self.versions is None:
+            from rnalearner.guide.versions import GuideVersions  # torch: acknowledging deltas needs none
+
+            self.versions = GuideVersions(*self.about)
+        return self.versions.publish(number, scout_ids)

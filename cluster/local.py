@@ -88,7 +88,13 @@ def _connect(settings: RaySettings) -> None:
         address=settings.address,
         log_to_driver=False,
         logging_level=logging.ERROR,
-        runtime_env=None if submitted else {"py_modules": packages, "excludes": ["**/__pycache__"]},
+        runtime_env=None
+        if submitted
+        else {
+            "py_modules": packages,
+            "excludes": ["**/__pycache__"],
+            "env_vars": {"OMP_WAIT_POLICY": os.environ["OMP_WAIT_POLICY"]},
+        },
     )
 
 

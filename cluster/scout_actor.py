@@ -1,88 +1,64 @@
 """A scout's actor: loads the pretrained encoder once, then runs one episode after another."""
 
-import shutil
+import os
 from copy import deepcopy
 from functools import partial
-from pathlib import Path
 
 import ray
 import torch
 
-from cluster.guide_actor import delta_folder
-from rnalearner.checkpoint import WEIGHTS
+from cluster.outbox import Outbox
 from rnalearner.config import RunConfig
 from rnalearner.layout import RunLayout
 from rnalearner.model.build import load_encoder
 from rnalearner.model.heads import seeded_classifier
 from rnalearner.model.inputs import stored_inputs
-from rnalearner.publish import sha256_of
-from rnalearner.scouts.contrast import Contrast
-from rnalearner.scouts.delta import WeightDelta, save_delta
-from rnalearner.scouts.train import EpisodeResult, run_episode
+from rnalearner.scouts.activations import SharedActivations
+from rnalearner.scouts.delta import EpisodeResult
+from rnalearner.scouts.train import Scout, run_episode
 from rnalearner.shards.read import ShardStore
+from rnalearner.storage import Storage
 
-MAX_UNACKNOWLEDGED = 2
+LOWER = 3
+"""How much a scout's priority is lowered once it is ready: one that starts, perhaps in place of one that
+was lost, has four seconds of imports before it, and should not have them beside busy equals."""
 
 
 class ScoutActor:
     """A thin shell over rnalearner.scouts.train; plain Python, made an actor by cluster.scouting."""
 
     def __init__(
-        self, layout: RunLayout, config: RunConfig, guide_name: str, n_threads: int, use_gpu: bool
+        self, layout: RunLayout, config: RunConfig, place: str, guide_name: str, n_threads: int, use_gpu: bool
     ) -> None:
-        """`guide_name`: the guide's actor, by name, because it may be another one after a failure."""
+        """`place`: where deltas and states lie. `guide_name`: the guide's actor."""
         torch.set_num_threads(n_threads)
-        self.config, self.guide_name, self.deltas = config.scouting, guide_name, layout.deltas
+        self.config, self.guide_name, self.storage = config.scouting, guide_name, Storage(place)
         self.device = torch.device("cuda" if use_gpu else "cpu")
         self.store = ShardStore.open(layout.shards)
         self.encoder, _ = load_encoder(
             layout.base_checkpoint, config.model, self.store.preprocessing, self.store.gene_set
         )
-        self.base_sha256 = sha256_of(layout.base_checkpoint / WEIGHTS)
+        # Kept from scout to scout: those that share sample clusters share them.
+        self.shared = SharedActivations(config.scouting.prefix_cache_mb)
+        os.nice(LOWER)
 
-    def run(self, scout_id: int, contrast: Contrast, attempt: int) -> EpisodeResult:
-        """One episode; every delta is on disk and announced when this returns."""
+    def run(self, scout: Scout, attempt: int) -> EpisodeResult:
+        """One episode, or the rest of one; every delta is committed when this returns."""
         encoder = deepcopy(self.encoder)
         head = seeded_classifier(encoder.gene_vectors_gd, self.config.head, self.config.head_seed)
+        outbox = Outbox(self.guide_name, self.storage, scout.run, scout.scout_id, attempt)
         guide = ray.get_actor(self.guide_name)
-        outbox = _Outbox(guide, self.deltas, scout_id)
         result = run_episode(
             encoder,
             head,
-            scout_id,
-            contrast,
+            scout,
             partial(stored_inputs, self.store, config=self.encoder.config),
             self.config,
-            self.base_sha256,
             outbox.send,
             guide.report.remote,
-            attempt=attempt,
+            resume=outbox.begin(),
             device=self.device,
+            shared=self.shared,
         )
         outbox.flush()
         return result
-
-
-class _Outbox:
-    """Writes a delta, then announces it; at most two announcements wait for their answer."""
-
-    def __init__(self, guide: "ray.actor.ActorHandle", deltas: Path, scout_id: int) -> None:
-        self.guide, self.deltas, self.scout_id = guide, deltas, scout_id
-        self.waiting: list[ray.ObjectRef] = []
-
-    def send(self, delta: WeightDelta) -> None:
-        save_delta(delta_folder(self.deltas, delta.scout_id, delta.attempt, delta.seq), delta)
-        self.waiting.append(self.guide.announce.remote(delta.scout_id, delta.attempt, delta.seq))
-        while len(self.waiting) > MAX_UNACKNOWLEDGED:
-            self._acknowledged()
-
-    def flush(self) -> None:
-        while self.waiting:
-            self._acknowledged()
-
-    def _acknowledged(self) -> None:
-        """Take the oldest answer, and delete what it has made superfluous."""
-        newest = delta_folder(self.deltas, self.scout_id, *ray.get(self.waiting.pop(0)))
-        for older in newest.parent.glob("[0-9]*-[0-9]*"):
-            if older.name < newest.name:
-                shutil.rmtree(older, ignore_errors=True)

@@ -1,13 +1,14 @@
-"""The driver of Phase II: bounded scouts in flight, results as they come, one guide at the end."""
+"""The driver of Phase II: bounded scouts in flight, results as they come, a guide that grows with them."""
 
+import hashlib
 import json
 import logging
-import shutil
+import math
+import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -22,12 +23,15 @@ from cluster.scout_actor import ScoutActor
 from rnalearner.checkpoint import WEIGHTS, check_same, load_meta
 from rnalearner.config import RunConfig
 from rnalearner.errors import ClusterError, RnalearnerError
+from rnalearner.guide.faults import Base
 from rnalearner.guide.scaling import Guide
+from rnalearner.guide.versions import Version, converged
 from rnalearner.layout import RunLayout
-from rnalearner.model.build import identity
-from rnalearner.publish import sha256_of, write_json
+from rnalearner.model.build import identity, load_encoder
+from rnalearner.publish import sha256_of
 from rnalearner.scouts.contrast import Contrast
-from rnalearner.scouts.train import EpisodeResult, ScoutProgress
+from rnalearner.scouts.delta import EpisodeResult, ScoutProgress
+from rnalearner.scouts.train import Scout
 from rnalearner.shards.read import ShardStore
 
 log = logging.getLogger(__name__)
@@ -37,19 +41,30 @@ Listener = Callable[[ScoutProgress], None]
 
 @dataclass
 class ScoutingResult:
-    """The guide, how each scout ended (in the order they finished), and which were given up and why."""
+    """The guide, its versions, how each scout ended (in the order they finished), who was left out."""
 
     guide: Guide
+    versions: list[Version]
     results: list[EpisodeResult] = field(default_factory=list)
     failures: dict[int, str] = field(default_factory=dict)
+    left_out: dict[int, str] = field(default_factory=dict)
+    """Stragglers that no quorum waited for, and scouts that a converged guide had no need of."""
+    seconds: float = 0.0
+
+    @property
+    def converged(self) -> bool:
+        """Whether the guide had, before all scouts had run."""
+        return any(why.startswith("not needed") for why in self.left_out.values())
 
     def table(self, contrasts: Sequence[Contrast]) -> pd.DataFrame:
         """A row a scout, in the order of their numbers; `failed` is empty for those that succeeded."""
+        members = set(self.versions[-1].members) if self.versions else set()
         rows = [asdict(result) | {"failed": ""} for result in self.results]
-        rows += [
-            {"scout_id": i, "name": contrasts[i].name, "failed": why} for i, why in self.failures.items()
-        ]
-        return pd.DataFrame(rows).sort_values("scout_id", ignore_index=True)
+        known = {row["scout_id"] for row in rows}
+        others = {i: why for i, why in (self.failures | self.left_out).items() if i not in known}
+        rows += [{"scout_id": i, "name": contrasts[i].name, "failed": why} for i, why in others.items()]
+        table = pd.DataFrame(rows).sort_values("scout_id", ignore_index=True)
+        return table.assign(in_guide=table["scout_id"].isin(members))
 
 
 def run_scouting(
@@ -59,115 +74,232 @@ def run_scouting(
     on_progress: Listener = lambda progress: None,
     limits: Limits | None = None,
 ) -> ScoutingResult:
-    """Run a scout a contrast from layout.base_checkpoint over layout.shards; publish it at layout.guide.
+    """Run a scout a contrast from layout.base_checkpoint over layout.shards; publish layout.guide.
 
-    A scout's number is its contrast's place. Scouts that had finished when an earlier run of the same
-    phase was interrupted do not run again. `on_progress` hears of every scout: each epoch, and how it
-    ended. Raises CheckpointError where base checkpoint and shards do not fit, ClusterError where too
-    many scouts failed.
+    A scout's number is its contrast's place. What an interrupted run of the same phase has committed is
+    gone on from. `on_progress` hears of every scout: each round, and how it ended. Raises
+    CheckpointError where base checkpoint and shards do not fit, ClusterError where too many scouts failed.
     """
+    begun = time.monotonic()
     layout = RunLayout(layout.root.resolve())
     store = ShardStore.open(layout.shards)
-    meta = load_meta(layout.base_checkpoint)
     same = identity(config.model, store.preprocessing, store.gene_set)
-    check_same(layout.base_checkpoint, meta, same)
+    check_same(layout.base_checkpoint, load_meta(layout.base_checkpoint), same)
+    encoder, _ = load_encoder(layout.base_checkpoint, config.model, store.preprocessing, store.gene_set)
     base_sha256 = sha256_of(layout.base_checkpoint / WEIGHTS)
+    trained = encoder.trained_parameters(config.scouting.trained_blocks)
+    arrays = {name: value.detach().numpy() for name, value in trained.items()}
+    base = Base.of(base_sha256, arrays, len(store.gene_set))
+    del encoder, trained, arrays
     with ray_session(config.ray):
-        driver = _Driver(layout, config, contrasts, base_sha256, on_progress, limits or Limits())
+        driver = _Driver(layout, config, contrasts, base, same, on_progress, limits or Limits())
         try:
             driver.run()
-            guide = driver.publish(same)
         finally:
             driver.close()
-    return ScoutingResult(guide, driver.results, driver.failures)
+    return ScoutingResult(
+        Guide.load(layout.guide, same),
+        driver.versions,
+        list(driver.results.values()),
+        driver.failures,
+        driver.left_out,
+        time.monotonic() - begun,
+    )
+
+
+def run_id(base: Base, config: RunConfig, contrasts: Sequence[Contrast]) -> str:
+    """Names a scouting by all that its deltas depend on: an interrupted one is found again, no other is."""
+    digest = hashlib.sha256(base.sha256.encode())
+    free = {"deltas", "in_flight", "quorum", "grace_s", "guide_agreement", "onto", "prefix_cache_mb"}
+    free |= {"measure", "scaling", "weighing"}
+    digest.update(config.scouting.model_dump_json(exclude=free).encode())
+    for contrast in contrasts:
+        digest.update(json.dumps([contrast.name, contrast.inside]).encode())
+        for part in (contrast.rows_a, contrast.rows_b, contrast.learns_g):
+            digest.update(b"none" if part is None else part.tobytes())
+    return digest.hexdigest()[:32]
+
+
+@dataclass
+class _Attempt:
+    actor: Any
+    scout_id: int
+    number: int
 
 
 class _Driver:
-    """What is waiting, what is in flight, what is done."""
+    """What is waiting, what is in flight, what is done; the supervisor of all actors."""
 
     def __init__(
         self,
         layout: RunLayout,
         config: RunConfig,
         contrasts: Sequence[Contrast],
-        base_sha256: str,
+        base: Base,
+        same: dict[str, Any],
         on_progress: Listener,
         limits: Limits,
     ) -> None:
         self.layout, self.config, self.contrasts, self.limits = layout, config, contrasts, limits
-        self.base_sha256, self.on_progress = base_sha256, on_progress
-        self.results: list[EpisodeResult] = []
+        self.base, self.on_progress = base, on_progress
+        self.run_id = run_id(base, config, contrasts)
+        place = config.scouting.deltas or str(layout.deltas)
+        self.place = f"{place.rstrip('/')}/{self.run_id}"
+        scouting = config.scouting
+        self.meta = same | {
+            "base_checkpoint": base.sha256,
+            "run": self.run_id,
+            "measure": scouting.measure,
+            "scaling": scouting.scaling,
+            "weighing": scouting.weighing,
+            "strategy": scouting.strategy,
+            "seed": scouting.seed,
+            "trained_blocks": scouting.trained_blocks,
+        }
+        self.results: dict[int, EpisodeResult] = {}
         self.failures: dict[int, str] = {}
-        self.waiting: deque[tuple[int, int]] = deque()
-        self.flying: dict[ray.ObjectRef, tuple[Any, int, int]] = {}
+        self.left_out: dict[int, str] = {}
+        self.versions: list[Version] = []
+        self.flying: dict[ray.ObjectRef, _Attempt] = {}
         self.idle: list[Any] = []
         self.shown: dict[int, ScoutProgress] = {}
-        for scout_id in range(len(contrasts)):
-            finished = self._finished(scout_id)
-            if finished is None:
-                shutil.rmtree(self._record(scout_id).parent, ignore_errors=True)
-                self.waiting.append((scout_id, 0))
-                self._show(scout_id, "PENDING")
-            else:
-                self.results.append(finished)
-                self._show(scout_id, "SUCCEEDED", finished)
-        self.resources = scout_resources(config.ray, config.scouting.in_flight)
+        self.durable: dict[int, int] = {}
+        self.fruitless: dict[int, int] = {}
+        self.quorum_at: float | None = None
+        self.starting: set[int] = set()
+        """Scouts in flight that nothing was heard of yet."""
+        self.resources = scout_resources(config.ray, scouting.in_flight)
         self.guide_name = f"guide-{uuid.uuid4().hex}"
         self.guide = self._new_guide()
+        self.waiting: deque[tuple[int, int]] = deque()
+        self._take_up()
+
+    def _take_up(self) -> None:
+        """What an interrupted run of these scouts has committed; without one, all of them wait."""
+        ended: dict[int, EpisodeResult] = self._ask_guide("ended")
+        attempts: dict[int, int] = self._ask_guide("attempts")
+        for scout_id in range(len(self.contrasts)):
+            if scout_id in ended:
+                self.results[scout_id] = ended[scout_id]
+                self._show(scout_id, "SUCCEEDED", ended[scout_id])
+            else:
+                self.waiting.append((scout_id, attempts.get(scout_id, -1) + 1))
+                self._show(scout_id, "PENDING")
 
     def run(self) -> None:
-        while self.waiting or self.flying:
+        """Until every scout has ended, the guide has converged, or the quorum's grace is over."""
+        while True:
+            self._publish()
+            if converged([version.agreement for version in self.versions], self._least_agreement):
+                self._leave("not needed: the guide had converged")
+                return
+            if not (self.waiting or self.flying):
+                break
+            if self._quorum_is_over():
+                self._leave(f"left out: {self.config.scouting.quorum:g} of the scouts were waited for")
+                break
             while self.waiting and len(self.flying) < self.config.scouting.in_flight:
                 self._launch(*self.waiting.popleft())
             done, _ = ray.wait(list(self.flying), num_returns=1, timeout=POLL_S)
             self._relay_progress()
             for ref in done:
                 self._land(ref)
-
-    def publish(self, same: dict[str, Any]) -> Guide:
-        """The guide of all scouts that succeeded."""
-        scouting = self.config.scouting
-        scout_ids = sorted(result.scout_id for result in self.results)
-        meta = same | {
-            "base_checkpoint": self.base_sha256,
-            "measure": scouting.measure,
-            "scaling": scouting.scaling,
-            "strategy": scouting.strategy,
-            "trained_blocks": scouting.trained_blocks,
-            "scouts": scout_ids,
-        }
-        self._ask_guide("publish", self.layout.guide, scout_ids, scouting, meta)
-        return Guide.load(self.layout.guide, same)
+            self._keep_a_spare()
+        members = sorted(self.results)
+        if not self.versions or self.versions[-1].members != tuple(members):
+            self._publish_version(members)
 
     def close(self) -> None:
         """End the actors: in a cluster that others share, nothing else would."""
-        for actor in [*self.idle, *(actor for actor, _, _ in self.flying.values()), self.guide]:
+        for actor in [*self.idle, *(attempt.actor for attempt in self.flying.values()), self.guide]:
             ray.kill(actor)
 
+    @property
+    def _least_agreement(self) -> float:
+        return self.config.scouting.guide_agreement
+
+    def _publish(self) -> None:
+        """A version for every scout that has ended with none before it still out.
+
+        So the versions, and the one that has converged, are the same whichever scouts were faster.
+        """
+        members: list[int] = []
+        for scout_id in range(len(self.contrasts)):
+            if scout_id in self.results:
+                members.append(scout_id)
+                if len(members) > len(self.versions):
+                    self._publish_version(members)
+                    if converged([version.agreement for version in self.versions], self._least_agreement):
+                        return
+            elif scout_id not in self.failures:
+                return
+
+    def _publish_version(self, members: Sequence[int]) -> None:
+        version: Version = self._ask_guide("publish", len(self.versions) + 1, list(members))
+        self.versions.append(version)
+
+    def _quorum_is_over(self) -> bool:
+        scouting = self.config.scouting
+        if scouting.quorum == 1 or len(self.results) < math.ceil(scouting.quorum * len(self.contrasts)):
+            return False
+        self.quorum_at = self.quorum_at or time.monotonic()
+        return time.monotonic() - self.quorum_at >= scouting.grace_s
+
+    def _leave(self, why: str) -> None:
+        """The scouts that are still out, and those that no version needs, are not waited for."""
+        for attempt in self.flying.values():
+            ray.kill(attempt.actor)
+        out = [attempt.scout_id for attempt in self.flying.values()]
+        out += [scout_id for scout_id, _ in self.waiting]
+        self.flying.clear()
+        self.waiting.clear()
+        for scout_id in out:
+            self.left_out[scout_id] = why
+            self._show(scout_id, "STOPPED")
+
     def _launch(self, scout_id: int, attempt: int) -> None:
-        actor = self.idle.pop() if self.idle else self._new_scout()
-        self.flying[actor.run.remote(scout_id, self.contrasts[scout_id], attempt)] = actor, scout_id, attempt
+        actor = self.idle.pop(0) if self.idle else self._new_scout()
+        scout = Scout(self.run_id, scout_id, self.base.sha256, self.contrasts[scout_id])
+        self.flying[actor.run.remote(scout, attempt)] = _Attempt(actor, scout_id, attempt)
+        self.starting.add(scout_id)
         self._show(scout_id, "RUNNING")
 
     def _land(self, ref: "ray.ObjectRef") -> None:
-        actor, scout_id, attempt = self.flying.pop(ref)
+        attempt = self.flying.pop(ref)
+        self.starting.discard(attempt.scout_id)
         try:
             result: EpisodeResult = ray.get(ref)
         except RayError as error:
-            ray.kill(actor)  # whatever state it is in
-            self._judge(scout_id, attempt, error.cause if isinstance(error, RayTaskError) else error)
+            ray.kill(attempt.actor)  # whatever state it is in
+            lost = not isinstance(error, RayTaskError)
+            self._judge(attempt, error.cause if isinstance(error, RayTaskError) else error, lost)
             return
-        self.idle.append(actor)
-        self.results.append(result)
-        write_json(self._record(scout_id), asdict(result) | {"base_checkpoint": self.base_sha256})
-        self._show(scout_id, "SUCCEEDED", result)
+        self.idle.append(attempt.actor)
+        self.results[attempt.scout_id] = result
+        self._show(attempt.scout_id, "SUCCEEDED", result)
 
-    def _judge(self, scout_id: int, attempt: int, error: BaseException) -> None:
-        verdict = decide(error, attempt, len(self.failures), len(self.contrasts), self.limits)
-        what = str(error) if isinstance(error, RnalearnerError) else _first_line(error)
-        log.warning("scout %d failed (%s): %s, %s", scout_id, what, verdict.decision.value, verdict.reason)
+    def _keep_a_spare(self) -> None:
+        """An actor that is ready when one is lost, where there is room for it (without asking for room, which
+        might make a cluster grow), and not while others start."""
+        if self.idle or self.starting:
+            return
+        free = ray.available_resources()
+        asked = {"CPU": self.resources["num_cpus"], "GPU": self.resources["num_gpus"]}
+        if all(free.get(name, 0) >= much for name, much in asked.items()):
+            self.idle.append(self._new_scout())
+
+    def _judge(self, attempt: _Attempt, error: BaseException, lost: bool) -> None:
+        scout_id, what = attempt.scout_id, _first_line(error)
+        durable: int = self._ask_guide("durable", scout_id)
+        if durable > self.durable.get(scout_id, 0):
+            self.durable[scout_id], self.fruitless[scout_id] = durable, 0
+        fruitless = self.fruitless.get(scout_id, 0)
+        verdict = decide(error, lost, fruitless, len(self.failures), len(self.contrasts), self.limits)
+        log.warning("scout %d failed (%s), %s: %s", scout_id, what, verdict.decision.value, verdict.reason)
         if verdict.decision is Decision.RETRY:
-            self.waiting.append((scout_id, attempt + 1))
+            self.fruitless[scout_id] = fruitless + 1
+            # First in the queue: the versions of the guide wait for it.
+            self.waiting.appendleft((scout_id, attempt.number + 1))
             self._show(scout_id, "PENDING")
             return
         self._show(scout_id, "FAILED")
@@ -182,7 +314,7 @@ class _Driver:
 
     def _relay_progress(self) -> None:
         """Pass on what the scouts in flight have reported since."""
-        in_flight = {scout_id for _, scout_id, _ in self.flying.values()}
+        in_flight = {attempt.scout_id for attempt in self.flying.values()}
         try:
             progress = ray.get(self.guide.all_progress.remote(), timeout=POLL_S)
         except GetTimeoutError:
@@ -192,6 +324,7 @@ class _Driver:
             return
         for scout_id in sorted(in_flight & progress.keys()):
             if self.shown.get(scout_id) != progress[scout_id]:
+                self.starting.discard(scout_id)
                 self.shown[scout_id] = progress[scout_id]
                 self.on_progress(progress[scout_id])
 
@@ -200,8 +333,8 @@ class _Driver:
         progress = ScoutProgress(
             scout_id,
             self.contrasts[scout_id].name,
-            result.epochs if result else known.epoch if known and status == "FAILED" else 0,
-            self.config.scouting.max_epochs,
+            known.round if known else 0,
+            known.max_rounds if known else self.config.scouting.max_epochs,
             result.accuracy if result else None,
             result.loss if result else None,
             status,
@@ -210,41 +343,31 @@ class _Driver:
         self.on_progress(progress)
 
     def _ask_guide(self, method: str, *args: Any) -> Any:
-        """Once more with a new actor where the first is gone: its state is on disk."""
-        try:
-            return ray.get(getattr(self.guide, method).remote(*args))
-        except RayTaskError as error:
-            raise error.cause from error
-        except RayError:
-            self.guide = self._new_guide()
-            return ray.get(getattr(self.guide, method).remote(*args))
+        """Once more with a new actor where the first is gone: its state is on storage."""
+        deadline = time.monotonic() + self.GUIDE_IS_BACK_S
+        while True:
+            try:
+                return ray.get(getattr(self.guide, method).remote(*args))
+            except RayTaskError as error:
+                raise error.cause from error
+            except RayError:
+                if time.monotonic() > deadline:
+                    raise
+                self.guide = self._new_guide()
+
+    GUIDE_IS_BACK_S = 120.0
 
     def _new_guide(self) -> Any:
         """Ray starts it again after a crash; where Ray has given up, this makes another of its name."""
         options = {"max_restarts": -1, "max_task_retries": -1, "get_if_exists": True}
         actor = ray.remote(GuideActor).options(name=self.guide_name, **options, **guide_resources())
-        return actor.remote(self.layout.deltas)
+        about = (self.place, self.run_id, self.base, self.config.scouting, self.meta)
+        return actor.remote(self.layout, *about)
 
     def _new_scout(self) -> Any:
         threads, gpu = int(self.resources["num_cpus"]), self.resources["num_gpus"] > 0
         actor = ray.remote(ScoutActor).options(**self.resources)
-        return actor.remote(self.layout, self.config, self.guide_name, threads, gpu)
-
-    def _record(self, scout_id: int) -> Path:
-        return self.layout.deltas / f"scout-{scout_id:05d}" / "result.json"
-
-    def _finished(self, scout_id: int) -> EpisodeResult | None:
-        """How this scout ended in an earlier, interrupted run from the same base checkpoint."""
-        try:
-            record = json.loads(self._record(scout_id).read_text())
-        except (OSError, ValueError):
-            return None
-        if (
-            record.pop("base_checkpoint") != self.base_sha256
-            or record["name"] != self.contrasts[scout_id].name
-        ):
-            return None
-        return EpisodeResult(**record)
+        return actor.remote(self.layout, self.config, self.place, self.guide_name, threads, gpu)
 
 
 def _first_line(error: BaseException) -> str:

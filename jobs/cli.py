@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from jobs import benchmark
+from jobs import benchmark, guide
 from jobs.aliases import ALIASES
 from jobs.remote import data, job, model
 from jobs.serve import keys, serve
@@ -231,6 +231,7 @@ app.command(
     epilog="Example: rnalearner serve --data gateway. Every setting is also a variable RNALEARNER_<NAME>."
 )(serve)
 app.add_typer(benchmark.app, name="benchmark", help="The few-shot yardstick, and (prepare) the runs it asks.")
+app.add_typer(guide.app, name="guide", help="What scouts agree on: shown, compared, merged.")
 app.add_typer(keys, name="key")
 app.add_typer(data.app, name="data")
 app.add_typer(job.app, name="job")

@@ -94,8 +94,8 @@ _ALL = (
         ("scouting",),
         _before_scout,
         scout,
-        lambda c: [*set_tables(c, c.scouting), *_model(c)],
-        delivers=("guide/*", "scouts.csv"),
+        lambda c: [*set_tables(c, c.scouting), *_model(c), *([c.scouting.onto] if c.scouting.onto else [])],
+        delivers=("guide/*", "movement/*", "versions/*", "*.csv"),
     ),
     Phase(
         "linear",

@@ -79,12 +79,29 @@ class RunLayout:
 
     @property
     def deltas(self) -> Path:
-        """What the scouts announced: a folder a scout, its newest delta and how it ended."""
-        return self.phase("scout") / "deltas"
+        """What the scouts sent, and the ledger of it, a folder a scouting, where no other place is named.
+
+        Beside the phases: a guide of another measure is made of the same deltas.
+        """
+        return self.root / "deltas"
 
     @property
     def guide(self) -> Path:
+        """The newest version of the guide."""
         return self.phase("scout") / "guide"
+
+    @property
+    def movement(self) -> Path:
+        """The sums that the guide was scaled from: what further scouts join."""
+        return self.phase("scout") / "movement"
+
+    def guide_version(self, number: int) -> Path:
+        """JSON, written last: a version's checksum, its parent's, its members, its agreement with it."""
+        return self.phase("scout") / "versions" / f"{number:05d}.json"
+
+    def guide_table(self, table: str) -> Path:
+        """CSV `table` of the guide: versions, tensors, layers, genes, members."""
+        return self.phase("scout") / f"guide_{table}.csv"
 
     @property
     def scouts(self) -> Path:

@@ -52,6 +52,22 @@ def publish_folder(target: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def publish_new(target: Path, data: bytes) -> bool:
+    """Write `data` unless there is such a file; says whether it did. Of several writers one does."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{uuid.uuid4().hex}.{target.name}")
+    try:
+        temporary.write_bytes(data)
+        _fsync(temporary)
+        os.link(temporary, target)  # unlike a rename, refuses where there is one
+    except FileExistsError:
+        return False
+    finally:
+        temporary.unlink(missing_ok=True)
+    _fsync(target.parent)
+    return True
+
+
 def write_text(target: Path, text: str) -> None:
     with publish_file(target) as temporary:
         temporary.write_text(text, encoding="utf-8")

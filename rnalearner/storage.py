@@ -1,18 +1,17 @@
 """Bytes on storage that several hosts share: a folder, or any file system that fsspec knows.
 
-Nothing half-written is ever found under its name, and what `put` returned from is on disk: in a folder
-by temporary file, fsync and link or rename; an object store's own `put` is whole or not at all.
+Nothing half-written is ever found under its name, and what `put` has returned from is there to stay: in a
+folder by temporary file, fsync and rename; an object store's own `put` is whole or not at all.
 """
 
 import hashlib
-import os
-import uuid
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
+
+from rnalearner.publish import publish_file, publish_new
 
 
 class Storage:
@@ -26,41 +25,32 @@ class Storage:
 
     def put(self, name: str, data: bytes) -> None:
         """Write, in place of what had that name."""
-        if self._local:
-            temporary = self._temporary(name, data)
-            os.replace(temporary, self._path(name))
-            _sync(Path(self._path(name)).parent)
-        else:
+        if not self._local:
             self._files.pipe_file(self._path(name), data)
+            return
+        with publish_file(Path(self._path(name))) as temporary:
+            temporary.write_bytes(data)
 
     def put_new(self, name: str, data: bytes) -> bool:
-        """Write unless the name is taken; says whether it wrote. In a folder only one of two writers does.
+        """Write unless the name is taken; says whether it did.
 
-        On other file systems it looks before it writes: there one writer at a time is the caller's duty.
+        In a folder one of several writers does. Elsewhere it looks, then writes: there must be one alone.
         """
-        if not self._local:
-            if self._files.exists(self._path(name)):
-                return False
-            self._files.pipe_file(self._path(name), data)
-            return True
-        temporary = self._temporary(name, data)
-        try:
-            os.link(temporary, self._path(name))
-        except FileExistsError:
+        if self._local:
+            return publish_new(Path(self._path(name)), data)
+        if self._files.exists(self._path(name)):
             return False
-        finally:
-            os.unlink(temporary)
-        _sync(Path(self._path(name)).parent)
+        self._files.pipe_file(self._path(name), data)
         return True
 
     def get(self, name: str) -> bytes:
         """Raises FileNotFoundError where there is none."""
         return bytes(self._files.cat_file(self._path(name)))
 
-    def names(self, below: str = "") -> list[str]:
+    def names(self, below: str) -> list[str]:
         """Every file below a folder, sorted; what is being written has no name yet."""
-        top = self._path(below) if below else self._root
         self._files.invalidate_cache()
+        top = self._path(below)
         found = self._files.find(top) if self._files.exists(top) else []
         names = (str(path)[len(self._root) :].lstrip("/") for path in found)
         return sorted(name for name in names if not name.rsplit("/", 1)[-1].startswith("."))
@@ -73,32 +63,7 @@ class Storage:
     def _path(self, name: str) -> str:
         return f"{self._root}/{name}"
 
-    def _temporary(self, name: str, data: bytes) -> Path:
-        target = Path(self._path(name))
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.with_name(f".{uuid.uuid4().hex}.{target.name}")
-        try:
-            with temporary.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-        return temporary
-
 
 def sha256(data: bytes) -> str:
+    """Hex digest."""
     return hashlib.sha256(data).hexdigest()
-
-
-def numbered(names: list[str]) -> Iterator[str]:
-    raise NotImplementedError
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

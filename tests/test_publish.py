@@ -2,11 +2,12 @@ import hashlib
 import json
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
-from rnalearner.publish import publish_file, publish_folder, sha256_of, write_json, write_text
+from rnalearner.publish import publish_file, publish_folder, publish_new, sha256_of, write_json, write_text
 
 
 def names(folder: Path) -> list[str]:
@@ -82,6 +83,38 @@ def test_a_process_killed_while_writing_leaves_no_target(tmp_path: Path):
     assert not (tmp_path / "folder").exists()
     assert not (tmp_path / "file").exists()
     assert all(name.startswith(".") for name in names(tmp_path))
+
+
+def test_a_new_file_is_written_once_and_never_again(tmp_path: Path):
+    target = tmp_path / "deep" / "row.json"
+    assert publish_new(target, b"first")
+    assert not publish_new(target, b"second")
+    assert target.read_bytes() == b"first"
+    assert names(target.parent) == ["row.json"]
+
+
+def test_a_folder_of_that_name_is_not_written_over_either(tmp_path: Path):
+    (tmp_path / "row.json").mkdir()
+    assert not publish_new(tmp_path / "row.json", b"first")
+    assert names(tmp_path) == ["row.json"]
+
+
+def test_of_several_that_write_a_new_file_one_does(tmp_path: Path):
+    begin, wrote = threading.Barrier(8), []
+
+    def write(writer: int) -> None:
+        begin.wait()
+        if publish_new(tmp_path / "row.json", bytes([writer]) * 100_000):
+            wrote.append(writer)
+
+    threads = [threading.Thread(target=write, args=(writer,)) for writer in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(wrote) == 1
+    assert (tmp_path / "row.json").read_bytes() == bytes(wrote) * 100_000
+    assert names(tmp_path) == ["row.json"]
 
 
 def test_what_json_cannot_say_is_refused_and_the_older_file_stays(tmp_path: Path):

@@ -18,6 +18,7 @@ Strategy = Literal[
     "gene_sets",
 ]
 Measure = Literal["squared", "absolute", "signal_to_noise"]
+Weighing = Literal["evenly", "convergence", "effect"]
 BETWEEN_CLUSTERS: tuple[Strategy, ...] = ("cluster_pairs", "graded", "one_against_rest")
 """Strategies that tell sample clusters of the whole corpus apart: they need `explore`."""
 
@@ -62,7 +63,11 @@ class ScoutingConfig(ContrastConfig):
     """Scouts at once."""
     validation_share: float = Field(0.2, gt=0, lt=1)
     """Share of a contrast's samples held out."""
+    validation_samples: int = Field(512, ge=2)
+    """Held-out samples that are asked after every round, at most."""
     batch_size: int = Field(8, ge=1)
+    round_samples: int = Field(1024, ge=1)
+    """Training samples between two looks at the held-out ones; an epoch where that is fewer."""
     max_epochs: int = Field(20, ge=1)
     """Epochs at most; a scout stops when it has converged."""
     converged_accuracy: float = Field(0.95, gt=0, le=1)
@@ -76,10 +81,30 @@ class ScoutingConfig(ContrastConfig):
     measure: Measure = "squared"
     """How far a parameter moved: mean over scouts of the squared or the absolute delta; or how alike they
     moved it, (mean delta)^2 / mean delta^2."""
+    weighing: Weighing = "evenly"
+    """What a scout counts for: the same as any other; by how well it told its held-out samples apart; or
+    so that those which moved far count no more than those which moved little."""
     scaling: Literal["per_tensor", "model_wide"] = "per_tensor"
     """Min-max scaling to [0, 1] within each tensor, or over the whole model."""
+    max_movement: float = Field(3.0, gt=0)
+    """A delta whose root mean square exceeds so many times that of the base's parameters is outlying, and
+    stays out of the guide."""
+    guide_agreement: float = Field(0.999, gt=0, le=1)
+    """Scouting stops once three versions of the guide in a row, each of one scout more, rank parameters as
+    the one before did (Spearman) to this degree; 1 never stops before the last scout."""
+    quorum: float = Field(1.0, gt=0, le=1)
+    """Share of the scouts that the guide waits for. 1 waits for all (the guide is the same whatever fails);
+    below, `grace_s` after so many have ended the others are left out, and the guide says whose it is."""
+    grace_s: float = Field(60.0, ge=0)
+    """Seconds that stragglers have, once the quorum is met."""
+    onto: Path | None = None
+    """Folder of an earlier run's movement (RUN/scout/movement) that these scouts join; of the same base
+    checkpoint."""
+    deltas: str | None = None
+    """Where deltas lie: a folder that all hosts share, or a URL that fsspec knows; without it, in the run."""
     prefix_cache_mb: int = Field(1024, ge=0)
-    """Activations below the first trained block are kept up to this size a scout, else recomputed."""
+    """Activations below the first trained block are kept up to this size by each of the scouts in flight,
+    from one scout to the next; others are computed at each use."""
     head_seed: int = 0
     """Every scout's head starts alike, so that its positions mean the same."""
 

@@ -132,6 +132,16 @@ class SampleClassifier(nn.Module):
         share = len(genes) / self.n_features
         return read_ng.new_zeros(len(read_ng), self.n_features).index_copy(1, genes, read_ng / share)
 
+    def weight_by_gene(self) -> Tensor:
+        """What the first layer makes of each gene, g x any: of gene_pool and conv, linear in its weights."""
+        weight_of = self.get_parameter("layers.0.weight").detach()
+        if self.kind == "conv":
+            return weight_of[:, :-1].T
+        if self.kind != "gene_pool":
+            raise ValueError(f"the head {self.kind} has no weights by gene of its own")
+        dim = self.gene_vectors_gd.shape[1]
+        return torch.einsum("gv,cvd->gcd", self.gene_vectors_gd, weight_of.view(-1, dim, dim)).flatten(1)
+
     def _pooled(self, hidden_ngd: Tensor, measured_ng: Tensor, vectors_gd: Tensor) -> Tensor:
         if self.kind == "attention_pool":
             score_ng = hidden_ngd @ self.by_state_d + vectors_gd @ self.by_gene_d

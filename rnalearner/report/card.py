@@ -132,7 +132,7 @@ def _guide(layout: RunLayout, scouts: pd.DataFrame | None) -> dict[str, Any]:
         named = scouts[scouts["scout_id"].isin(meta.get("scouts", ()))]
         kept = named[["name", "n_train", "accuracy", "converged", "moved"]]
     return told | {
-        "n_scouts": len(meta.get("scouts", ())),
+        "n_scouts": meta.get("n_scouts", len(meta.get("scouts", ()))),
         "mean_accuracy": None if kept is None else kept["accuracy"].mean(),
         "scouts": None if kept is None else kept.to_dict("records"),
     }

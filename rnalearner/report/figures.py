@@ -18,7 +18,6 @@ from rnalearner.report.tables import ARM_ORDER, PREDICTORS
 ARM_COLOURS = {"none": GREY, "pretrained": BLUE, "guided": VERMILION}
 WIDTH = 9.0
 """Inches; the page shows it at its own width."""
-MOST_TENSORS = 40
 
 
 @styled
@@ -132,35 +131,6 @@ def pretraining_figure(pretrain: pd.DataFrame) -> Figure:
     return figure
 
 
-@styled
-def guide_figure(values: Mapping[str, Any]) -> Figure:
-    """How freely each tensor may move: its guide's mean (bar), median (dot) and middle 90 % (line).
-
-    `values`: name of a tensor -> its guide, in [0, 1]. At most the forty freest tensors are drawn.
-    """
-    flat = {name: np.asarray(value, float).ravel() for name, value in values.items()}
-    freest = sorted(flat, key=lambda name: -flat[name].mean())[:MOST_TENSORS]
-    names = [name for name in flat if name in set(freest)][::-1]
-    figure = Figure(figsize=(WIDTH, 0.9 + 0.24 * len(names)), layout="constrained")
-    axis = figure.subplots()
-    for y, name in enumerate(names):
-        low, median, high = np.quantile(flat[name], [0.05, 0.5, 0.95])
-        axis.barh(y, flat[name].mean(), height=0.62, color=BLUE, alpha=0.35, linewidth=0)
-        axis.plot([low, high], [y, y], color=INK, linewidth=1.2, solid_capstyle="butt")
-        axis.plot(median, y, "o", color=INK, markersize=3.5)
-    axis.set_yticks(range(len(names)), [_shortened(name) for name in names])
-    # The guide is often small nearly everywhere: the axis ends where the lines do.
-    end = min(1.0, 1.05 * max(float(max(np.quantile(v, 0.95), v.mean())) for v in (flat[n] for n in names)))
-    axis.set(xlim=(0, end or 1.0), ylim=(-0.6, len(names) - 0.4), xlabel="guide (0: stays, 1: moves freely)")
-    axis.tick_params(axis="y", length=0)
-    handles = [
-        Line2D([], [], color=BLUE, alpha=0.35, linewidth=7, label="mean"),
-        Line2D([], [], color=INK, marker="o", markersize=3.5, linewidth=1.2, label="median, middle 90 %"),
-    ]
-    figure.legend(handles=handles, loc="outside upper center", ncols=2)
-    return figure
-
-
 def _whisker(
     axis: Axes, row: Mapping[Any, Any], prefix: str, y: float, marker: str, colour: str, *, filled: bool
 ) -> None:
@@ -176,7 +146,3 @@ def _whisker(
 def _in_order(arms: Iterable[str]) -> list[str]:
     present = list(dict.fromkeys(arms))
     return [arm for arm in ARM_ORDER if arm in present] + [arm for arm in present if arm not in ARM_ORDER]
-
-
-def _shortened(name: str, most: int = 44) -> str:
-    return name if len(name) <= most else f"{name[:20]}…{name[-(most - 21) :]}"

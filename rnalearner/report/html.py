@@ -12,7 +12,7 @@ from rnalearner.report.svg import inline_svg
 
 
 def environment() -> jinja2.Environment:
-    """Templates of this room, with the filters percent, number, signed and duration."""
+    """Templates of this room, with the filters percent, number, figures, signed and duration."""
     made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -20,7 +20,8 @@ def environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"percent": _percent, "number": number, "signed": signed, "duration": _duration}
+    made.filters |= {"percent": _percent, "number": number, "figures": figures}
+    made.filters |= {"signed": signed, "duration": _duration}
     return made
 
 
@@ -33,6 +34,11 @@ def drawn(drawing: Any, *inputs: Any, name: str) -> Markup:
 
 def number(value: Any, digits: int = 2) -> str:
     return f"{value:.{digits}f}" if _known(value) else "–"
+
+
+def figures(value: Any, digits: int = 3) -> str:
+    """To so many significant figures, whatever its size."""
+    return f"{value:.{digits}g}" if _known(value) else "–"
 
 
 def signed(value: Any, digits: int = 3) -> str:

@@ -25,9 +25,16 @@ SCHEMAS = {
     "pretrain": "step train_loss valid_loss valid_accuracy commonest_accuracy mode_accuracy "
     "commonest_loss mode_loss learning_rate",
     "scouts": "scout_id name n_train n_held epochs steps accuracy loss converged moved failed",
+    "guide_versions": "version scouts agreement sha256",
+    "guide_tensors": "layer tensor parameters moved share agreement",
+    "guide_layers": "layer parameters moved share agreement",
+    "guide_genes": "gene moved times_median",
+    "guide_members": "run scout_id name accuracy moved weight",
 }
-TEXT = ("task", "arm", "split", "sample", "subject", "study", "name", "class", "gene", "symbol")
-FLAGS = ("centred", "unseen_subject", "converged", "guided")
+NAMES = ("task", "arm", "split", "sample", "subject", "study", "name", "class", "gene", "symbol")
+TEXT = (*NAMES, "layer", "tensor", "run", "sha256")
+FLAGS = ("centred", "unseen_subject", "converged", "guided", "in_guide")
+GUIDE_TABLES = ("versions", "tensors", "layers", "genes", "members")
 
 
 @dataclass(frozen=True)
@@ -44,6 +51,11 @@ class RunTables:
     rival_predictions: pd.DataFrame | None = None
     pretrain: pd.DataFrame | None = None
     scouts: pd.DataFrame | None = None
+    guide_versions: pd.DataFrame | None = None
+    guide_tensors: pd.DataFrame | None = None
+    guide_layers: pd.DataFrame | None = None
+    guide_genes: pd.DataFrame | None = None
+    guide_members: pd.DataFrame | None = None
 
 
 def read_tables(layout: RunLayout) -> RunTables:
@@ -53,6 +65,7 @@ def read_tables(layout: RunLayout) -> RunTables:
     learner = {"guided": "runs", "guided_predictions": "predictions", "guided_genes": "genes"}
     paths |= {name: layout.linear(table) for name, table in learner.items()}
     paths |= {"pretrain": layout.pretrain_metrics, "scouts": layout.scouts}
+    paths |= {f"guide_{name}": layout.guide_table(name) for name in GUIDE_TABLES}
     return RunTables(**{n: read_table(p, SCHEMAS[n].split()) for n, p in paths.items() if p.exists()})
 
 

@@ -13,6 +13,7 @@ from rnalearner.guide.scaling import Guide
 from rnalearner.layout import PHASES, RunLayout
 from rnalearner.publish import write_json, write_text
 from rnalearner.report import figures as draw
+from rnalearner.report.guide_section import gene_symbols, guide_section
 from rnalearner.report.html import drawn, environment
 from rnalearner.report.inputs import RunTables, read_json, read_phases, read_tables
 from rnalearner.report.predictions import prediction_data, write_predictions
@@ -59,7 +60,7 @@ def write_report(
         data = prediction_data(pd.concat(said, ignore_index=True), config, values, info)
         write_predictions(layout.report / "predictions.h5ad", data)
     pictures = exploration_pictures(layout) if pictures is None else pictures
-    guide = Guide.load(layout.guide).values if layout.guide.exists() else None
+    guide = Guide.load(layout.guide) if layout.guide.exists() else None
     page = render(config, summary, tables, read_json(layout.ingest_report), pictures, guide)
     target = layout.report / "index.html"
     write_text(target, page)
@@ -72,7 +73,7 @@ def render(
     tables: RunTables,
     ingested: Mapping[str, Any] | None,
     pictures: Sequence[tuple[Path, str]],
-    guide: Mapping[str, Any] | None,
+    guide: Guide | None,
 ) -> str:
     """The page as text; nothing in it points outside."""
     arms = arm_table(tables.predictions) if tables.predictions is not None else None
@@ -83,6 +84,7 @@ def render(
     fits = [fit_table(runs) for runs in (tables.runs, tables.guided) if runs is not None]
     fit = pd.concat(fits, ignore_index=True) if fits else None
     pretrain = tables.pretrain if summary["pretraining"] else None
+    named = gene_symbols(tables, config)
     return (
         environment()
         .get_template("page.html.jinja")
@@ -99,7 +101,7 @@ def render(
             else None,
             pictures=[{"source": data_uri(path), "caption": caption} for path, caption in pictures],
             scouts=_records(scouts_table(tables.scouts)) if tables.scouts is not None else None,
-            guide=drawn(draw.guide_figure, guide, name="guide") if guide else None,
+            guide=guide_section(guide, tables, config.scouting.guide_agreement, named),
             studies=ingested["studies"] if ingested else None,
         )
     )

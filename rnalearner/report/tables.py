@@ -99,11 +99,16 @@ def masked_table(pretrain: pd.DataFrame) -> pd.DataFrame:
 
 
 def scouts_table(scouts: pd.DataFrame) -> pd.DataFrame:
-    """Scouts in the order of how far they moved; `share` is each one's part of all squared movement."""
+    """Scouts in the order of how far they moved; `share` is each one's part of all squared movement.
+
+    `failed` says why a scout has no result; `left_out` whether that is no fault of its own: nobody waited
+    for it, or the guide had no need of it.
+    """
     table = scouts.sort_values("moved", ascending=False, na_position="last").reset_index(drop=True)
     squared = table["moved"] ** 2
     table["share"] = squared / squared.sum() if squared.sum() > 0 else np.nan
     table["failed"] = table["failed"].fillna("").astype(str).replace({"False": "", "0": ""})
+    table["left_out"] = table["failed"].str.startswith(("left out:", "not needed:"))
     return table
 
 

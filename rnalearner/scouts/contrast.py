@@ -31,11 +31,12 @@ class LeftOut:
 
 
 def held_out_split(
-    contrast: Contrast, share: float, rng: np.random.Generator
+    contrast: Contrast, share: float, rng: np.random.Generator, most: int | None = None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Hold out `share` of each side: (train rows, train y, held-out rows, held-out y), y 1 for side b.
 
-    Either part has one sample of either side at least, so a side needs two.
+    Either part has one sample of either side at least, so a side needs two. Of the held-out samples no
+    more than `most` are asked, both sides alike; the others take no part.
     """
     train, held = [], []
     for rows in (contrast.rows_a, contrast.rows_b):
@@ -43,7 +44,7 @@ def held_out_split(
             raise ValueError(f"{contrast.name} has a side of fewer than two samples")
         shuffled = rng.permutation(rows)
         n_held = min(max(round(share * len(rows)), 1), len(rows) - 1)
-        held.append(shuffled[:n_held])
+        held.append(shuffled[:n_held] if most is None else shuffled[: min(n_held, max(most // 2, 1))])
         train.append(shuffled[n_held:])
     return *_labelled(train), *_labelled(held)
 

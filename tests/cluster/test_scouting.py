@@ -1,9 +1,12 @@
 """Scouts, their guide and their failures, under a real Ray of two CPUs."""
 
+import json
 import os
+import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,21 +15,22 @@ import ray
 import torch
 
 from cluster.failure_policy import Decision, Limits, decide
-from cluster.guide_actor import GuideActor, delta_folder
 from cluster.local import ray_session
-from cluster.scouting import ScoutingResult, run_scouting
+from cluster.scouting import ScoutingResult, run_id, run_scouting
 from rnalearner.checkpoint import WEIGHTS
 from rnalearner.config import ModelConfig, RaySettings, RunConfig, ScoutingConfig
 from rnalearner.errors import CheckpointError, ClusterError, RecipeError, RnalearnerError
-from rnalearner.guide.aggregate import mean_movement
+from rnalearner.guide.faults import Base
+from rnalearner.guide.movement import Movement
 from rnalearner.guide.scaling import Guide, scaled
+from rnalearner.guide.versions import read_versions
 from rnalearner.layout import RunLayout
 from rnalearner.model.build import identity, load_encoder, new_encoder, save_encoder
 from rnalearner.model.heads import seeded_classifier
 from rnalearner.publish import sha256_of
 from rnalearner.scouts.contrast import Contrast
-from rnalearner.scouts.delta import WeightDelta, save_delta
-from rnalearner.scouts.train import ScoutProgress, run_episode
+from rnalearner.scouts.delta import ScoutProgress, WeightDelta
+from rnalearner.scouts.train import Scout, run_episode
 from rnalearner.shards.read import ShardStore
 from tests.toy_corpus import N_GENES, write_toy_corpus
 
@@ -76,24 +80,17 @@ def scouted(
 def test_the_guide_of_the_cluster_equals_one_made_in_this_process(scouted):
     layout, result, _ = scouted
     store = ShardStore.open(layout.shards)
-    last: list[WeightDelta] = []
+    movement = Movement("here")
     for scout_id, contrast in enumerate(CONTRASTS):
         encoder, _ = load_encoder(layout.base_checkpoint, CONFIG.model, store.preprocessing, store.gene_set)
         head = seeded_classifier(encoder.gene_vectors_gd, CONFIG.scouting.head, CONFIG.scouting.head_seed)
         sent: list[WeightDelta] = []
+        scout = Scout("r", scout_id, "here", contrast)
         run_episode(
-            encoder,
-            head,
-            scout_id,
-            contrast,
-            store.tokens,
-            CONFIG.scouting,
-            "here",
-            sent.append,
-            lambda p: None,
+            encoder, head, scout, store.tokens, CONFIG.scouting, lambda d, state, sent=sent: sent.append(d)
         )
-        last.append(sent[-1])
-    expected = scaled(mean_movement(last, "squared"), "per_tensor")
+        movement.add(sent[-1], "")
+    expected = scaled(movement.measured("squared"), "per_tensor")
     assert result.guide.values.keys() == expected.keys()
     for name, value in expected.items():
         assert torch.equal(result.guide.values[name], value), name
@@ -142,21 +139,81 @@ def test_results_come_in_the_order_of_completion(scouted):
 
 
 @pytest.mark.ray
-def test_only_the_newest_delta_of_a_scout_is_kept(scouted):
+def test_only_the_newest_delta_of_a_scout_is_kept_and_the_rows_of_all(scouted):
     layout, result, _ = scouted
-    epochs = {r.scout_id: r.epochs for r in result.results}
-    kept = sorted(layout.deltas.glob("scout-*/[0-9]*-[0-9]*"))
-    assert kept == [delta_folder(layout.deltas, i, 0, epochs[i]) for i in range(4)]
+    (run,) = layout.deltas.iterdir()
+    for ended in result.results:
+        (kept,) = (run / "deltas" / f"scout-{ended.scout_id:05d}").iterdir()
+        rows = sorted(path.stem for path in (run / "rows" / f"scout-{ended.scout_id:05d}").iterdir())
+        assert kept.name.split("-")[0] == rows[-1]
+        assert rows == [f"{seq:05d}" for seq in range(1, round(ended.epochs) + 1)]
+
+
+@pytest.mark.ray
+def test_there_is_a_version_of_the_guide_for_every_scout_and_each_names_its_parent(scouted):
+    layout, result, _ = scouted
+    versions = read_versions(layout)
+    assert versions == result.versions
+    assert [version.members for version in versions] == [(0,), (0, 1), (0, 1, 2), (0, 1, 2, 3)]
+    assert [version.parent for version in versions] == ["", *(v.sha256 for v in versions[:-1])]
+    assert versions[-1].sha256 == sha256_of(layout.guide / WEIGHTS)
+    assert result.table(CONTRASTS)["in_guide"].all()
 
 
 @pytest.mark.ray
 def test_scouts_that_had_finished_do_not_run_again_after_an_interruption(scouted):
     layout, before, _ = scouted
-    (layout.deltas / "scout-00002" / "result.json").unlink()
+    (run,) = layout.deltas.iterdir()
+    for place in ("rows", "states", "deltas"):
+        shutil.rmtree(run / place / "scout-00002")
     heard: list[ScoutProgress] = []
     again = run_scouting(layout, CONFIG, CONTRASTS, heard.append)
     assert {p.scout_id for p in heard if p.status == "RUNNING"} == {2}
     assert all(torch.equal(again.guide.values[n], v) for n, v in before.guide.values.items())
+
+
+@pytest.mark.ray
+def test_a_guide_that_has_converged_needs_no_more_scouts(scouted, tmp_path):
+    layout = prepared(tmp_path)
+    satisfied = CONFIG.scouting.model_copy(update={"guide_agreement": 1e-9})
+    contrasts = [*CONTRASTS, *CONTRASTS[1:], *CONTRASTS[1:]]
+    result = run_scouting(layout, CONFIG.model_copy(update={"scouting": satisfied}), contrasts)
+    assert result.converged
+    # The first version agrees with none; whoever else was faster than a member is no member.
+    assert result.versions[-1].members == (0, 1, 2, 3)
+    assert set(result.left_out.values()) == {"not needed: the guide had converged"}
+    assert max(result.left_out) == len(contrasts) - 1
+    table = result.table(contrasts)
+    assert table["in_guide"].tolist() == [True] * 4 + [False] * 6
+    assert all(torch.equal(v, scouted[1].guide.values[n]) for n, v in result.guide.values.items())
+
+
+@pytest.mark.ray
+def test_with_a_quorum_a_straggler_is_left_out_after_its_grace(tmp_path, ray_of_this_module):
+    layout = prepared(tmp_path)
+    huge = Contrast("huge", "", np.repeat(np.arange(24), 1000), np.repeat(np.arange(24, 48), 1000))
+    plan = [huge, *CONTRASTS[1:3]]
+    settings = CONFIG.scouting.model_copy(update={"quorum": 0.6, "grace_s": 0.5})
+    result = run_scouting(layout, CONFIG.model_copy(update={"scouting": settings}), plan)
+    assert [ended.name for ended in result.results] == [contrast.name for contrast in CONTRASTS[1:3]]
+    assert result.left_out == {0: "left out: 0.6 of the scouts were waited for"}
+    assert result.guide.meta["scouts"] == [1, 2]
+    assert result.versions[-1].members == (1, 2)
+    assert result.table(plan)["in_guide"].tolist() == [False, True, True]
+
+
+@pytest.mark.ray
+def test_new_scouts_join_an_old_guide(scouted, tmp_path):
+    """Two and two are four: to the bit, because the sums go on where they were."""
+    whole = scouted[1]
+    first, second = prepared(tmp_path / "first"), prepared(tmp_path / "second")
+    run_scouting(first, CONFIG, CONTRASTS[:2])
+    onto = CONFIG.scouting.model_copy(update={"onto": first.movement})
+    # Numbers decide a scout's seed: the second run repeats 0 and 1, whose own run id tells them apart.
+    joined = run_scouting(second, CONFIG.model_copy(update={"scouting": onto}), CONTRASTS[2:])
+    members = [(member.scout_id, member.name) for member in Movement.load(second.movement).members]
+    assert members == [(i % 2, contrast.name) for i, contrast in enumerate(CONTRASTS)]
+    assert joined.guide.values.keys() == whole.guide.values.keys()
 
 
 def killed_when_it_runs(scout_id: int, times: int) -> Callable[[ScoutProgress], None]:
@@ -164,7 +221,7 @@ def killed_when_it_runs(scout_id: int, times: int) -> Callable[[ScoutProgress], 
     killed: list[int] = []
 
     def listen(progress: ScoutProgress) -> None:
-        if progress.scout_id != scout_id or progress.epoch < 1 or progress.status != "RUNNING":
+        if progress.scout_id != scout_id or progress.round < 1 or progress.status != "RUNNING":
             return
         if len(killed) < times:
             killed.append(kill_busy_scout())
@@ -194,7 +251,7 @@ def workers_of(pid: int) -> list[int]:
 @pytest.mark.ray
 def test_a_scout_whose_worker_is_killed_is_started_again(tmp_path, ray_of_this_module, caplog):
     layout = prepared(tmp_path)
-    slow = CONFIG.scouting.model_copy(update={"max_epochs": 100, "converged_accuracy": 1.0, "in_flight": 1})
+    slow = CONFIG.scouting.model_copy(update={"max_epochs": 60, "converged_accuracy": 1.0, "in_flight": 1})
     config = CONFIG.model_copy(update={"scouting": slow})
     listen = killed_when_it_runs(0, times=1)
     # Labels that mean nothing: this scout cannot converge before it is killed.
@@ -202,11 +259,14 @@ def test_a_scout_whose_worker_is_killed_is_started_again(tmp_path, ray_of_this_m
     contrasts = [Contrast("noise", "", rows[:24], rows[24:])]
     result = run_scouting(layout, config, contrasts, listen)
     assert "scout 0 failed" in caplog.text
-    assert "retry, retry 1 of 2" in caplog.text
+    assert "retry: retry 1 of 20 without a new delta" in caplog.text
     assert result.failures == {}
     (ended,) = result.results
-    (kept,) = (layout.deltas / "scout-00000").glob("[0-9]*-[0-9]*")
-    assert kept == delta_folder(layout.deltas, 0, 1, ended.epochs)
+    (run,) = layout.deltas.iterdir()
+    attempts = [json.loads(path.read_text())["row"]["attempt"] for path in sorted(run.glob("rows/*/*"))]
+    assert len(attempts) == ended.epochs
+    assert attempts == sorted(attempts)
+    assert set(attempts) == {0, 1}  # the second attempt went on where the first was, not from the start
 
 
 @pytest.mark.ray
@@ -264,48 +324,41 @@ def test_an_address_where_nobody_listens_is_refused_at_once():
 
 
 CASES = {
-    "a killed worker": (OSError("died"), 0, 0, Decision.RETRY, "retry 1 of 2"),
-    "killed again": (OSError("died"), 1, 0, Decision.RETRY, "retry 2 of 2"),
-    "killed too often": (OSError("died"), 2, 0, Decision.SKIP, "1 of 10 scouts given up, at most 2 may be"),
-    "too many given up": (OSError("died"), 2, 2, Decision.RAISE, "3 of 10 scouts given up, at most 2 may be"),
-    "diverged": (RnalearnerError("scout", "loss is nan", "lower"), 0, 1, Decision.SKIP, "2 of 10"),
-    "all diverge": (RnalearnerError("scout", "loss is nan", "lower"), 0, 2, Decision.RAISE, "3 of 10"),
-    "bad input": (RecipeError("x", "y", "z"), 0, 0, Decision.RAISE, "its input is not usable"),
+    "a killed worker": (OSError("died"), True, 0, 0, Decision.RETRY, "retry 1 of 20"),
+    "killed again": (OSError("died"), True, 19, 0, Decision.RETRY, "retry 20 of 20"),
+    "killed too often": (OSError("died"), True, 20, 0, Decision.SKIP, "1 of 10 scouts given up, at most 2"),
+    "too many given up": (OSError("died"), True, 20, 2, Decision.RAISE, "3 of 10 scouts given up"),
+    "failed by itself": (OSError("disk"), False, 0, 0, Decision.RETRY, "retry 1 of 2"),
+    "failed by itself again": (OSError("disk"), False, 2, 0, Decision.SKIP, "1 of 10 scouts given up"),
+    "diverged": (RnalearnerError("scout", "loss is nan", "lower"), False, 0, 1, Decision.SKIP, "2 of 10"),
+    "all diverge": (RnalearnerError("scout", "nan", "lower"), False, 0, 2, Decision.RAISE, "3 of 10"),
+    "bad input": (RecipeError("x", "y", "z"), False, 0, 0, Decision.RAISE, "its input is not usable"),
 }
 
 
-@pytest.mark.parametrize(("error", "attempt", "n_skipped", "decision", "reason"), CASES.values(), ids=CASES)
+@pytest.mark.parametrize(
+    ("error", "lost", "fruitless", "n_skipped", "decision", "reason"), CASES.values(), ids=CASES
+)
 def test_a_failure_is_judged_by_what_it_is_and_by_how_many_there_were(
-    error, attempt, n_skipped, decision, reason
+    error, lost, fruitless, n_skipped, decision, reason
 ):
-    verdict = decide(error, attempt, n_skipped, n_scouts=10)
+    verdict = decide(error, lost, fruitless, n_skipped, n_scouts=10)
     assert verdict.decision is decision
     assert reason in verdict.reason
 
 
-def announced(actor: GuideActor, scout_id: int, attempt: int, seq: int, value: float) -> tuple[int, int]:
-    delta = WeightDelta(scout_id, attempt, seq, seq, 8, "base", {"w": np.array([value, 0], np.float32)})
-    save_delta(delta_folder(actor.deltas, scout_id, attempt, seq), delta)
-    return actor.announce(scout_id, attempt, seq)
-
-
-def test_a_guide_actor_that_starts_again_finds_what_was_acknowledged(tmp_path):
-    first = GuideActor(tmp_path)
-    assert announced(first, 0, 0, 1, 1.0) == (0, 1)
-    assert announced(first, 1, 0, 9, 5.0) == (0, 9)
-    assert announced(first, 1, 1, 2, 2.0) == (1, 2)
-    assert announced(first, 1, 0, 10, 5.0) == (1, 2)  # a late one of the attempt before
-    second = GuideActor(tmp_path)
-    assert second.newest == first.newest == {0: (0, 1), 1: (1, 2)}
-    for actor, name in ((first, "a"), (second, "b")):
-        actor.publish(tmp_path / name, [1, 0], CONFIG.scouting, {})
-    assert sha256_of(tmp_path / "a" / WEIGHTS) == sha256_of(tmp_path / "b" / WEIGHTS)
-    only = mean_movement(actor._read([0, 1]), "squared")["w"]
-    np.testing.assert_allclose(only, [(1 + 4) / 2, 0])
-
-
-def test_a_guide_of_a_scout_that_sent_nothing_is_refused(tmp_path):
-    actor = GuideActor(tmp_path)
-    with pytest.raises(CheckpointError, match="scout-00007"):
-        actor.publish(tmp_path / "guide", [7], CONFIG.scouting, {})
-    assert not list(tmp_path.iterdir())
+def test_a_scouting_is_named_by_what_its_deltas_depend_on():
+    base = Base("b", {}, 1.0, N_GENES)
+    name = run_id(base, CONFIG, CONTRASTS)
+    for same in ({"in_flight": 7}, {"deltas": "memory://x"}, {"quorum": 0.5}, {"measure": "absolute"}):
+        other = CONFIG.model_copy(update={"scouting": CONFIG.scouting.model_copy(update=same)})
+        assert run_id(base, other, CONTRASTS) == name
+    slower = CONFIG.model_copy(update={"scouting": CONFIG.scouting.model_copy(update={"learning_rate": 1})})
+    hidden = replace(CONTRASTS[0], learns_g=np.ones(N_GENES, bool))
+    others = [
+        run_id(Base("c", {}, 1.0, N_GENES), CONFIG, CONTRASTS),
+        run_id(base, slower, CONTRASTS),
+        run_id(base, CONFIG, CONTRASTS[1:]),
+        run_id(base, CONFIG, [hidden, *CONTRASTS[1:]]),
+    ]
+    assert len({name, *others}) == 5

@@ -13,7 +13,7 @@ from rnalearner.checkpoint import (
     save_checkpoint,
 )
 from rnalearner.errors import CheckpointError
-from rnalearner.publish import sha256_of
+from rnalearner.publish import sha256_of, write_json
 
 TENSORS = {"a": torch.arange(6, dtype=torch.float32).reshape(2, 3), "b.c": torch.tensor([True, False])}
 META = {"gene_set": "f" * 64, "scale": "log2p1_cpm", "step": 7}
@@ -52,17 +52,25 @@ def test_every_flipped_byte_of_the_weights_is_found(folder: Path):
             load_checkpoint(folder)
 
 
-def test_no_flipped_byte_of_the_manifest_changes_what_is_read(folder: Path):
+def test_every_flipped_bit_of_the_manifest_is_found(tmp_path: Path):
+    """Also one that changes no value (1e-05 to 1E-05, \\u00fc to \\u00FC) or hides the checksum's name."""
+    folder = tmp_path / "base"
+    save_checkpoint(folder, TENSORS, META | {"rate": 1e-5, "name": "Künstlich"})
     path = folder / MANIFEST
     whole = path.read_bytes()
-    found = 0
-    for place in range(len(whole)):
-        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
-        try:
-            assert load_checkpoint(folder)[1] == META
-        except CheckpointError:
-            found += 1
-    assert found > 0.8 * len(whole)
+    for place in range(8 * len(whole)):
+        flipped = bytearray(whole)
+        flipped[place // 8] ^= 1 << place % 8
+        path.write_bytes(flipped)
+        with pytest.raises(CheckpointError):
+            load_checkpoint(folder)
+
+
+def test_a_manifest_of_before_it_had_a_checksum_is_read(folder: Path):
+    manifest = json.loads((folder / MANIFEST).read_text())
+    del manifest["meta_sha256"]
+    write_json(folder / MANIFEST, manifest)
+    assert load_checkpoint(folder)[1] == META
 
 
 def test_every_cut_of_either_file_is_found(folder: Path):
@@ -102,7 +110,7 @@ def test_a_manifest_of_another_form_is_refused(folder: Path, text: str):
 def test_bytes_of_another_kind_with_their_own_checksum_are_refused(folder: Path):
     (folder / WEIGHTS).write_bytes(b"no safetensors at all")
     manifest = json.loads((folder / MANIFEST).read_text())
-    (folder / MANIFEST).write_text(json.dumps(manifest | {"sha256": sha256_of(folder / WEIGHTS)}))
+    write_json(folder / MANIFEST, manifest | {"sha256": sha256_of(folder / WEIGHTS)})
     with pytest.raises(CheckpointError, match="cannot be read"):
         load_checkpoint(folder)
 

@@ -13,6 +13,7 @@ from rnalearner.guide.scaling import Guide
 from rnalearner.layout import RunLayout
 from rnalearner.publish import write_json
 from rnalearner.report import figures as draw
+from rnalearner.report.guide_figures import guide_figure
 from rnalearner.report.page import exploration_pictures, write_report
 from rnalearner.report.svg import inline_svg
 from rnalearner.report.tables import arm_table, rival_table
@@ -287,7 +288,7 @@ def test_both_trivial_predictors_are_drawn(pretrain):
 
 def test_the_guide_shows_its_freest_tensors(pretrain):
     values = {f"t{i}": np.full(3, i / 50) for i in range(50)}
-    labels = [label.get_text() for label in draw.guide_figure(values).axes[0].get_yticklabels()]
+    labels = [label.get_text() for label in guide_figure(values).axes[0].get_yticklabels()]
     assert len(labels) == 40
     assert labels[0] == "t49"
     assert "t9" not in labels
