@@ -1,6 +1,5 @@
 """A scout's actor: loads the pretrained encoder once, then runs one episode after another."""
 
-import os
 from copy import deepcopy
 from functools import partial
 
@@ -19,10 +18,6 @@ from rnalearner.scouts.train import Scout, run_episode
 from rnalearner.shards.read import ShardStore
 from rnalearner.storage import Storage
 
-LOWER = 3
-"""How much a scout's priority is lowered once it is ready: one that starts, perhaps in place of one that
-was lost, has four seconds of imports before it, and should not have them beside busy equals."""
-
 
 class ScoutActor:
     """A thin shell over rnalearner.scouts.train; plain Python, made an actor by cluster.scouting."""
@@ -40,7 +35,6 @@ class ScoutActor:
         )
         # Kept from scout to scout: those that share sample clusters share them.
         self.shared = SharedActivations(config.scouting.prefix_cache_mb)
-        os.nice(LOWER)
 
     def run(self, scout: Scout, attempt: int) -> EpisodeResult:
         """One episode, or the rest of one; every delta is committed when this returns."""

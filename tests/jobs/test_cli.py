@@ -18,6 +18,7 @@ Cli = Callable[..., subprocess.CompletedProcess[str]]
         ("run", "--help"),
         ("benchmark", "--help"),
         ("benchmark", "prepare", "--help"),
+        ("guide", "merge", "--help"),
         ("--version",),
         ("fields",),
     ],
