@@ -22,6 +22,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,7 @@ N_RAYLETS, N_SCOUTS = 3, 6
 KINDS = ("scout", "scout", "guide", "raylet")
 """Half of the kills are of scouts."""
 SCOUT = "ray::ScoutActor.run"
+STANDSTILL_S = (5.0, 15.0)
 
 
 class Fleet:
@@ -100,12 +102,22 @@ class Fire:
         if kind == "raylet":
             self.kills.append(Kill(kind, at, tuple(self.fleet.lose(self.rng))))
             return
-        title = SCOUT if kind == "scout" else "ray::GuideActor"
+        title = "ray::GuideActor" if kind == "guide" else SCOUT
         pids = [process.pid for process in _below(os.getpid()) if _title(process).startswith(title)]
-        if pids:
+        if pids and kind == "pause":
+            self._pause(self.rng.choice(pids))
+            self.kills.append(Kill(kind, at))
+        elif pids:
             pid = self.rng.choice(pids)
             os.kill(pid, signal.SIGKILL)
             self.kills.append(Kill(kind, at, (pid,) if kind == "scout" else ()))
+
+    def _pause(self, pid: int) -> None:
+        """As if its host had swapped it out, or the network had: it goes on with what it held to be true."""
+        os.kill(pid, signal.SIGSTOP)
+        time.sleep(self.rng.uniform(*STANDSTILL_S))
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
 
     def rage(self, n: int, work: threading.Thread) -> None:
         """Until `n` have been killed, or there is nothing left to disturb."""
@@ -188,7 +200,7 @@ def recoveries(layout: RunLayout, kills: list[Kill]) -> dict[str, list[float]]:
         ran.setdefault(int(path.read_text().split()[-1]), []).append(
             (path.stat().st_mtime, scout_id, attempt)
         )
-    found: dict[str, list[float]] = {kind: [] for kind in KINDS}
+    found: dict[str, list[float]] = {kind: [] for kind in (*KINDS, "pause")}
     for kill in kills:
         next_rows = [when for when, *_ in rows if when > kill.at] if kill.kind == "guide" else []
         for pid in kill.scouts:
@@ -211,7 +223,8 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--rounds", type=int, help="of each of the scouts; by default enough for the kills")
     parser.add_argument("--pause", default="1.5,4.5", help="seconds between two kills, least and most")
-    parser.add_argument("--kinds", default=",".join(KINDS), help="what is killed, drawn from this list")
+    kinds = "what is killed, drawn from this list; `pause` stops a scout for a while instead"
+    parser.add_argument("--kinds", default=",".join(KINDS), help=kinds)
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
     rounds = asked.rounds or 60 + 8 * asked.kills
@@ -248,7 +261,7 @@ def main() -> int:
             "doubled": len(rows_of(work.layout)) - len(after["deltas"]) + len(members) - len(set(members)),
             "slowdown": round(work.seconds / calm.seconds, 2),
             "undisturbed_s": round(calm.seconds, 1),
-            "by_kind": {kind: sum(kill.kind == kind for kill in fire.kills) for kind in sorted(set(KINDS))},
+            "by_kind": {kind: sum(kill.kind == kind for kill in fire.kills) for kind in sorted(recovered)},
             "new_attempts": attempts,
             "recovery_p95_s": p95(recovered["scout"] + recovered["guide"]),
             "scout_p95_s": p95(recovered["scout"]),
@@ -256,6 +269,7 @@ def main() -> int:
             "raylet_p95_s": p95(recovered["raylet"]),
             "recovery_median_s": round(float(np.median(recovered["scout"] + recovered["guide"] or [0])), 2),
             "rounds": len(due),
+            "guide": after["guide"][:16],
         }
     print(json.dumps(figures))
     fine = figures["guide_equal"] and not figures["lost"] and not figures["doubled"]

@@ -6,7 +6,6 @@ import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +15,10 @@ import torch
 
 from cluster.failure_policy import Decision, Limits, decide
 from cluster.local import ray_session
-from cluster.scouting import ScoutingResult, run_id, run_scouting
+from cluster.scouting import ScoutingResult, run_scouting
 from rnalearner.checkpoint import WEIGHTS
 from rnalearner.config import ModelConfig, RaySettings, RunConfig, ScoutingConfig
 from rnalearner.errors import CheckpointError, ClusterError, RecipeError, RnalearnerError
-from rnalearner.guide.faults import Base
 from rnalearner.guide.movement import Movement
 from rnalearner.guide.scaling import Guide, scaled
 from rnalearner.guide.versions import read_versions
@@ -345,20 +343,3 @@ def test_a_failure_is_judged_by_what_it_is_and_by_how_many_there_were(
     verdict = decide(error, lost, fruitless, n_skipped, n_scouts=10)
     assert verdict.decision is decision
     assert reason in verdict.reason
-
-
-def test_a_scouting_is_named_by_what_its_deltas_depend_on():
-    base = Base("b", {}, 1.0, N_GENES)
-    name = run_id(base, CONFIG, CONTRASTS)
-    for same in ({"in_flight": 7}, {"deltas": "memory://x"}, {"quorum": 0.5}, {"measure": "absolute"}):
-        other = CONFIG.model_copy(update={"scouting": CONFIG.scouting.model_copy(update=same)})
-        assert run_id(base, other, CONTRASTS) == name
-    slower = CONFIG.model_copy(update={"scouting": CONFIG.scouting.model_copy(update={"learning_rate": 1})})
-    hidden = replace(CONTRASTS[0], learns_g=np.ones(N_GENES, bool))
-    others = [
-        run_id(Base("c", {}, 1.0, N_GENES), CONFIG, CONTRASTS),
-        run_id(base, slower, CONTRASTS),
-        run_id(base, CONFIG, CONTRASTS[1:]),
-        run_id(base, CONFIG, [hidden, *CONTRASTS[1:]]),
-    ]
-    assert len({name, *others}) == 5
