@@ -20,6 +20,9 @@ class Limits:
     """New starts of a scout that failed by itself, in a row, without a new durable delta between them."""
     max_lost: int = 20
     """The same for one whose process or host was lost: those that share hosts with others are lost often."""
+    max_unbegun: int = 100
+    """The same for one whose process was lost while it started, before there was anything of the scout in
+    it: where processes die every few seconds most of them never get further."""
     max_skipped_share: float = 0.2
     """Share of the scouts that the guide may do without."""
 
@@ -35,13 +38,15 @@ class Verdict:
 def decide(
     error: BaseException,
     lost: bool,
+    began: bool,
     fruitless: int,
     n_skipped: int,
     n_scouts: int,
     limits: Limits | None = None,
 ) -> Verdict:
-    """Judge the failure of a scout that has failed `fruitless` times since its last new durable delta, with
-    `n_skipped` scouts given up before; `lost`: its process or host is gone.
+    """Judge the failure of a scout that has failed in this way `fruitless` times since its last new durable
+    delta, with `n_skipped` scouts given up before; `lost`: its process or host is gone; `began`: the scout
+    had begun in it.
 
     What the user gave does not get better by trying again, and every scout would meet it: RAISE. A
     scout that diverged would diverge again: SKIP. Anything else (a worker killed, a host lost, memory
@@ -50,7 +55,9 @@ def decide(
     limits = limits or Limits()
     if isinstance(error, InputError):
         return Verdict(Decision.RAISE, "its input is not usable, for no scout")
-    retries = limits.max_lost if lost else limits.max_retries
+    retries = limits.max_retries
+    if lost:
+        retries = limits.max_lost if began else limits.max_unbegun
     if not isinstance(error, RnalearnerError) and fruitless < retries:
         return Verdict(Decision.RETRY, f"retry {fruitless + 1} of {retries} without a new delta")
     most = int(limits.max_skipped_share * n_scouts)

@@ -4,7 +4,7 @@ import logging
 import math
 import time
 import uuid
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -75,7 +75,8 @@ class Supervisor:
         self.idle: list[Any] = []
         self.shown: dict[int, ScoutProgress] = {}
         self.durable: dict[int, int] = {}
-        self.fruitless: dict[int, int] = {}
+        self.fruitless: dict[int, Counter[tuple[bool, bool]]] = {}
+        """Failures since the last new delta, by (lost, begun)."""
         self.quorum_at: float | None = None
         self.starting: set[int] = set()
         """Scouts in flight that nothing was heard of yet."""
@@ -203,12 +204,14 @@ class Supervisor:
         scout_id, what = attempt.scout_id, _first_line(error)
         durable: int = self._ask_guide("durable", scout_id)
         if durable > self.durable.get(scout_id, 0):
-            self.durable[scout_id], self.fruitless[scout_id] = durable, 0
-        fruitless = self.fruitless.get(scout_id, 0)
-        verdict = decide(error, lost, fruitless, len(self.failures), len(self.contrasts), self.limits)
+            self.durable[scout_id], self.fruitless[scout_id] = durable, Counter()
+        began = getattr(error, "actor_init_failed", False) or self._began(attempt)
+        failures = self.fruitless.setdefault(scout_id, Counter())
+        n_skipped, n_scouts = len(self.failures), len(self.contrasts)
+        verdict = decide(error, lost, began, failures[lost, began], n_skipped, n_scouts, self.limits)
         log.warning("scout %d failed (%s), %s: %s", scout_id, what, verdict.decision.value, verdict.reason)
         if verdict.decision is Decision.RETRY:
-            self.fruitless[scout_id] = fruitless + 1
+            failures[lost, began] += 1
             # First in the queue: the versions of the guide wait for it.
             self.waiting.appendleft((scout_id, attempt.number + 1))
             self._show(scout_id, "PENDING")
@@ -222,6 +225,10 @@ class Supervisor:
         raise ClusterError(
             f"scout {scout_id}", f"failed ({what}); {verdict.reason}", "see the logs of Ray"
         ) from error
+
+    def _began(self, attempt: _Attempt) -> bool:
+        attempts: dict[int, int] = self._ask_guide("attempts")
+        return attempts.get(attempt.scout_id, -1) >= attempt.number
 
     def _relay_progress(self) -> None:
         """Pass on what the scouts in flight have reported since."""

@@ -322,24 +322,42 @@ def test_an_address_where_nobody_listens_is_refused_at_once():
 
 
 CASES = {
-    "a killed worker": (OSError("died"), True, 0, 0, Decision.RETRY, "retry 1 of 20"),
-    "killed again": (OSError("died"), True, 19, 0, Decision.RETRY, "retry 20 of 20"),
-    "killed too often": (OSError("died"), True, 20, 0, Decision.SKIP, "1 of 10 scouts given up, at most 2"),
-    "too many given up": (OSError("died"), True, 20, 2, Decision.RAISE, "3 of 10 scouts given up"),
-    "failed by itself": (OSError("disk"), False, 0, 0, Decision.RETRY, "retry 1 of 2"),
-    "failed by itself again": (OSError("disk"), False, 2, 0, Decision.SKIP, "1 of 10 scouts given up"),
-    "diverged": (RnalearnerError("scout", "loss is nan", "lower"), False, 0, 1, Decision.SKIP, "2 of 10"),
-    "all diverge": (RnalearnerError("scout", "nan", "lower"), False, 0, 2, Decision.RAISE, "3 of 10"),
-    "bad input": (RecipeError("x", "y", "z"), False, 0, 0, Decision.RAISE, "its input is not usable"),
+    "a killed worker": (OSError("died"), True, True, 0, 0, Decision.RETRY, "retry 1 of 20"),
+    "killed again": (OSError("died"), True, True, 19, 0, Decision.RETRY, "retry 20 of 20"),
+    "killed too often": (
+        OSError("died"),
+        True,
+        True,
+        20,
+        0,
+        Decision.SKIP,
+        "1 of 10 scouts given up, at most 2",
+    ),
+    "killed while it started": (OSError("died"), True, False, 20, 0, Decision.RETRY, "retry 21 of 100"),
+    "never starts": (OSError("died"), True, False, 100, 0, Decision.SKIP, "1 of 10 scouts given up"),
+    "too many given up": (OSError("died"), True, True, 20, 2, Decision.RAISE, "3 of 10 scouts given up"),
+    "failed by itself": (OSError("disk"), False, True, 0, 0, Decision.RETRY, "retry 1 of 2"),
+    "failed by itself again": (OSError("disk"), False, True, 2, 0, Decision.SKIP, "1 of 10 scouts given up"),
+    "diverged": (
+        RnalearnerError("scout", "loss is nan", "lower"),
+        False,
+        True,
+        0,
+        1,
+        Decision.SKIP,
+        "2 of 10",
+    ),
+    "all diverge": (RnalearnerError("scout", "nan", "lower"), False, True, 0, 2, Decision.RAISE, "3 of 10"),
+    "bad input": (RecipeError("x", "y", "z"), False, True, 0, 0, Decision.RAISE, "its input is not usable"),
 }
 
 
 @pytest.mark.parametrize(
-    ("error", "lost", "fruitless", "n_skipped", "decision", "reason"), CASES.values(), ids=CASES
+    ("error", "lost", "began", "fruitless", "n_skipped", "decision", "reason"), CASES.values(), ids=CASES
 )
 def test_a_failure_is_judged_by_what_it_is_and_by_how_many_there_were(
-    error, lost, fruitless, n_skipped, decision, reason
+    error, lost, began, fruitless, n_skipped, decision, reason
 ):
-    verdict = decide(error, lost, fruitless, n_skipped, n_scouts=10)
+    verdict = decide(error, lost, began, fruitless, n_skipped, n_scouts=10)
     assert verdict.decision is decision
     assert reason in verdict.reason
