@@ -31,7 +31,7 @@ from rnalearner.benchmark.tasks import LoadedTask, load_task, read_tasks
 from rnalearner.clustering.assign import assign_sample_clusters
 from rnalearner.clustering.embed import principal_components
 from rnalearner.config import GenesConfig
-from rnalearner.counts.genes import GeneTable
+from rnalearner.counts.gene_table import read_gene_table
 from rnalearner.guide.gene_guide import GeneGuide
 from rnalearner.guide.learn_genes import learn_gene_guide
 from rnalearner.linear.expression import centred
@@ -161,7 +161,7 @@ def main() -> None:
     related = related_studies(tasks, compendium)
     aside = set(filter(None, asked.without.split(",")))
     mute = {study for task in tasks if task.name in aside for study in task.studies}
-    symbols = GeneTable.from_csv(asked.symbols) if asked.symbols else None
+    symbols = read_gene_table(asked.symbols) if asked.symbols else None
     sets = read_sets(asked.sets, symbols) if asked.sets else None
     corpus = Corpus(compendium, mute, sets)
     strategies = [s for s in asked.strategies.split(",") if s != "gene_sets" or sets is not None]

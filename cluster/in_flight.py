@@ -36,14 +36,15 @@ def completed(
                 return
             for ref in ray.wait(list(flying), num_returns=1)[0]:
                 job = flying.pop(ref)
-                yield job, _result(ref, job, again)
+                yield job, result_of(ref, job, again)
     finally:
         if ray.is_initialized():  # a generator may be closed after the session, which ended them all
             for ref in flying:
                 ray.cancel(ref)
 
 
-def _result(ref: "ray.ObjectRef", job: object, again: str) -> Any:
+def result_of(ref: "ray.ObjectRef", job: object, again: str) -> Any:
+    """A task's result; its own error where that is the user's, ClusterError where Ray lost it."""
     try:
         return ray.get(ref)
     except ray.exceptions.RayTaskError as error:

@@ -71,6 +71,11 @@ def benchmark_resources(settings: RaySettings, encoder: bool) -> tuple[dict[str,
     return {"num_cpus": 1, "num_gpus": gpus}, max(1, int(at_once))
 
 
+def each_resources() -> tuple[dict[str, float], int]:
+    """Options of one piece of a job that numpy works on, and how many run at once."""
+    return {"num_cpus": 1}, max(1, int(_total("CPU")))
+
+
 def guide_resources() -> dict[str, float]:
     """Options of the guide's actor: it only receives, so it must never wait for a free CPU."""
     return {"num_cpus": 0}

@@ -2,6 +2,9 @@
 
 ALIASES = {
     "root": "data.root",
+    "corpus": "data.corpus",
+    "organism": "data.organism",
+    "projects": "data.projects",
     "genes": "data.genes",
     "panel": "data.panel",
     "steps": "pretrain.max_steps",

@@ -9,8 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
-from jobs import benchmark, guide
+from jobs import benchmark, guide, public
 from jobs.aliases import ALIASES
+from jobs.annotation import annotation
 from jobs.remote import data, job, model
 from jobs.serve import keys, serve
 from rnalearner import __version__
@@ -19,6 +20,7 @@ from rnalearner.errors import RnalearnerError
 VERBS = {
     "run": "All phases, from counts to the report; what is complete is skipped.",
     "ingest": "Count tables to shards.",
+    "grow": "More studies for the shards of a run; what is there keeps its bytes.",
     "explore": "PCA, sample clusters, pictures.",
     "genes": "Gene-level scouts and the gene guide: one number a gene.",
     "gene2vec": "Gene vectors from co-expression.",
@@ -76,12 +78,14 @@ _FIELDS = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 def _add_verb(name: str, summary: str) -> None:
     short = ", ".join(f"--{alias} ({field})" for alias, field in ALIASES.items())
+    archives = f"\n\n{public.HELP}" if name == "ingest" else ""
     example = f"Example: rnalearner {name} jobs/recipes/demo.toml --out runs/demo --seeds 3"
 
     @app.command(
         name,
         help=summary,
-        epilog=f"Any field of a recipe is an option (`rnalearner fields`); in short: {short}.\n\n{example}",
+        epilog=f"Any field of a recipe is an option (`rnalearner fields`); in short: {short}."
+        f"\n\n{example}{archives}",
         context_settings=_FIELDS,
     )
     def verb(
@@ -102,6 +106,8 @@ def _add_verb(name: str, summary: str) -> None:
         as_json: _AsJson = False,
     ) -> None:
         words = [*([str(recipe)] if recipe is not None else []), *context.args]
+        if name == "ingest":
+            words = public.spelled_out(words, out)
         _run(name, words, out, with_needs, source, attempt, as_json)
 
 
@@ -135,7 +141,8 @@ def submit(
     """Run a verb as a job of a Ray cluster; --out must lie on storage that its hosts share."""
     from jobs.submit import exit_code, followed, submitted
 
-    words = [verb, *([str(recipe)] if recipe is not None else []), *context.args]
+    words = [*([str(recipe)] if recipe is not None else []), *context.args]
+    words = [verb, *(public.spelled_out(words, out) if verb == "ingest" else words)]
     job = submitted(words, VERBS, address, out, with_needs, source)
     told: dict[str, Any] = {"id": job.id, "attempt": job.attempt, "out": str(job.layout.root)}
     if not as_json:
@@ -230,6 +237,10 @@ def fields(
 app.command(
     epilog="Example: rnalearner serve --data gateway. Every setting is also a variable RNALEARNER_<NAME>."
 )(serve)
+app.command(
+    epilog="Example: rnalearner annotation gencode.vM23.annotation.gtf.gz --out genes.csv, then data.genes = "
+    '"genes.csv".'
+)(annotation)
 app.add_typer(benchmark.app, name="benchmark", help="The few-shot yardstick, and (prepare) the runs it asks.")
 app.add_typer(guide.app, name="guide", help="What scouts agree on: shown, compared, merged.")
 app.add_typer(keys, name="key")
@@ -248,9 +259,11 @@ def main() -> None:
     except OSError as error:
         if error.errno not in _OF_THE_DISK:
             raise
-        typer.echo(
-            f"error: {error.filename or 'the disk'}: {error.strerror}; choose another --out.", err=True
-        )
+        if error.errno == errno.ENOSPC:
+            what = "there is no space left; make room and run the same command again: it goes on from here"
+        else:
+            what = f"{error.strerror}; choose another --out"
+        typer.echo(f"error: {error.filename or 'the disk'}: {what}.", err=True)
         sys.exit(1)
     except KeyboardInterrupt:
         typer.echo("interrupted: run the same command again to go on from here.", err=True)

@@ -30,7 +30,7 @@ def linear(config: RunConfig, layout: RunLayout, progress: Progress) -> Figures:
     """
     import pandas as pd
 
-    from rnalearner.counts.genes import GeneTable
+    from rnalearner.counts.gene_table import read_gene_table
     from rnalearner.errors import RecipeError
     from rnalearner.finetune.fewshot import fewshot_task
     from rnalearner.finetune.linear import learn_linear, rivals_of
@@ -44,7 +44,7 @@ def linear(config: RunConfig, layout: RunLayout, progress: Progress) -> Figures:
     tasks = [fewshot_task(store, task) for task in config.tasks]  # labels were judged at ingest
     guide, leaks = _guide(config, layout)
     named = config.data.genes
-    symbols = {} if named is None else GeneTable.from_csv(config.data.root / named).symbol_of
+    symbols = {} if named is None else read_gene_table(config.data.root / named).symbol_of
     tables: dict[str, list[pd.DataFrame]] = {}
 
     def add(table: str, rows: pd.DataFrame) -> None:

@@ -74,7 +74,7 @@ def completed(phase: Phase, phases: dict[str, Phase], config: RunConfig, layout:
     marker = _read(layout.marker(phase.name))
     if not isinstance(marker, dict) or marker.get("fingerprint") != fingerprint(phase, phases, config):
         return None
-    inputs = _checksums(phase.inputs(config))
+    inputs = inputs_of(phase, config)
     known = marker.get("inputs", inputs)
     if any(known.get(path) != checksum for path, checksum in inputs.items()):
         return None
@@ -89,6 +89,23 @@ def delivered(phase: Phase, layout: RunLayout) -> list[Path]:
     own = (layout.marker(phase.name), folder / "started.json")
     hidden = {path for path in found if any(part.startswith(".") for part in path.relative_to(folder).parts)}
     return sorted(p for p in found - hidden if p.is_file() and not p.is_symlink() and p not in own)
+
+
+def _clear(folder: Path, inputs: Iterable[Path]) -> None:
+    """Remove all in `folder` but what the phase itself will read: what it once made may be its input."""
+    kept = [path.resolve() for path in inputs]
+    for path in list(folder.iterdir()) if folder.is_dir() else []:
+        if any(path.resolve() == one or path.resolve() in one.parents for one in kept):
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def inputs_of(phase: Phase, config: RunConfig) -> dict[str, str]:
+    """Path -> sha256 of every file that it reads from outside of the run."""
+    return _checksums(phase.inputs(config))
 
 
 def _checksums(inputs: Iterable[Path]) -> dict[str, str]:
@@ -131,9 +148,9 @@ def run_phase(
     basis = {"fingerprint": fingerprint(phase, phases, config), "needs": needs}
     started = layout.phase(phase.name) / "started.json"
     if _read(started) != basis or layout.marker(phase.name).exists():
-        shutil.rmtree(layout.phase(phase.name), ignore_errors=True)
+        _clear(layout.phase(phase.name), phase.inputs(config))
         write_json(started, basis)
-    inputs = _checksums(phase.inputs(config))
+    inputs = inputs_of(phase, config)
     begun = time.monotonic()
     figures = phase.work(config, layout, progress)
     marker = {

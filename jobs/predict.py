@@ -18,7 +18,7 @@ def predict(config: RunConfig, layout: RunLayout, progress: Progress) -> Figures
     """Ask `predict.run` about `predict.table`; writes predictions in every format of the recipe."""
     import torch
 
-    from rnalearner.counts.genes import GeneTable
+    from rnalearner.counts.gene_table import read_gene_table
     from rnalearner.counts.read import read_counts
     from rnalearner.counts.sheet import attach_sheet, read_sheet
     from rnalearner.errors import GeneError, RecipeError
@@ -31,9 +31,7 @@ def predict(config: RunConfig, layout: RunLayout, progress: Progress) -> Figures
     if given.table is None:
         raise RecipeError("predict.table", "is not given", "name a table of counts")
     try:
-        samples = read_counts(
-            given.table, GeneTable.from_csv(given.genes) if given.genes is not None else None
-        )
+        samples = read_counts(given.table, read_gene_table(given.genes) if given.genes is not None else None)
     except GeneError as error:  # the reader knows the recipe's other table of symbols
         raise GeneError(
             error.where, error.what, error.remedy.replace("data.genes", "predict.genes")

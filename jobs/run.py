@@ -6,8 +6,9 @@ from pathlib import Path
 from jobs.explore import explore
 from jobs.export import export
 from jobs.finetune import finetune
-from jobs.gene2vec import gene2vec, held_out
+from jobs.gene2vec import gene2vec, held_out, judged_by, naming_vectors, vector_files
 from jobs.genes import genes
+from jobs.grow import grow
 from jobs.ingest import ingest
 from jobs.linear import has_guide, linear
 from jobs.phase import Figures, OnPhase, Phase, Progress, completed, run_phase
@@ -69,9 +70,17 @@ _ALL = (
         lambda c: (),
         ingest,
         lambda c: c.data.own_files(),
+        also=naming_vectors,
         delivers=("studies.json",),
     ),
-    Phase("explore", ("clustering", "figures"), lambda c: ("ingest",), explore, delivers=("**/*",)),
+    Phase(
+        "explore",
+        ("clustering", "figures"),
+        lambda c: ("ingest",),
+        explore,
+        lambda c: [c.clustering.onto] if c.clustering.onto else [],
+        delivers=("*.csv", "components/*", "figures/*"),
+    ),
     Phase(
         "genes",
         ("genes",),
@@ -80,7 +89,15 @@ _ALL = (
         lambda c: [*set_tables(c, c.genes), *_model(c)],
         delivers=("gene_guide/*",),
     ),
-    Phase("gene2vec", ("gene2vec", "model"), lambda c: ("ingest",), gene2vec, also=held_out),
+    Phase(
+        "gene2vec",
+        ("gene2vec", "model"),
+        lambda c: ("ingest",),
+        gene2vec,
+        lambda c: [*judged_by(c), *vector_files(c)],
+        also=held_out,
+        delivers=("sets.csv",),
+    ),
     Phase(
         "pretrain",
         ("pretrain",),
@@ -133,10 +150,12 @@ def run_verb(
     with_needs: bool = False,
     on_phase: OnPhase = lambda name, state, marker: None,
 ) -> dict[str, Figures]:
-    """Run one phase, or all for "run"; returns the markers of what was asked for.
+    """Run one phase, or all for "run", or add to the shards for "grow"; returns the markers.
 
     `with_needs` runs first what a phase builds on, where that is not complete.
     """
+    if verb == "grow":
+        return grow(config, layout, progress, PIPELINE)
     write_text(layout.recipe, config.model_dump_json(indent=2) + "\n")
     if verb == "run":
         asked = {"explore", *needed("report", config), "report"}

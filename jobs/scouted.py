@@ -26,14 +26,14 @@ def scouted_samples(
     """
     import pandas as pd
 
-    from rnalearner.counts.genes import GeneTable
+    from rnalearner.counts.gene_table import read_gene_table
     from rnalearner.scouts.samples import ScoutedSamples
     from rnalearner.scouts.sets import read_sets
     from rnalearner.shards.corpus import corpus_rows
 
     data, sets, clusters_n = config.data, None, None
     if contrasts.strategy == "gene_sets" and contrasts.sets is not None:
-        symbols = GeneTable.from_csv(data.root / data.genes) if data.genes is not None else None
+        symbols = read_gene_table(data.root / data.genes) if data.genes is not None else None
         sets = read_sets(data.root / contrasts.sets, symbols)
     rows = corpus_rows(store.obs, config.tasks).rows
     if with_clusters:

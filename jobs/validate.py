@@ -40,11 +40,11 @@ def validate(
 ) -> Validation:
     """The report on a table and its sheet, or the first fault; neither names a path of this machine."""
     # Heavy: only once the limits are set, and pandas and h5py only for what may be a table.
-    from rnalearner.counts.genes import GeneTable
+    from rnalearner.counts.gene_table import read_gene_table
     from rnalearner.counts.layouts import detect
 
     try:
-        known = GeneTable.from_csv(genes) if genes is not None else None
+        known = read_gene_table(genes) if genes is not None else None
         if table.suffix != ".h5ad":
             detect(table, known)
         from jobs.validation_report import report_on

@@ -168,6 +168,8 @@ def _notes_on_groups(report: DatasetReport, found: dict[str, Any]) -> list[str]:
     if unlisted:
         shown = ", ".join(short(name) for name in unlisted[:3])
         said.append(f"{len(unlisted)} samples are not in the sheet (first: {shown}).")
+    near = found.get("sheet", {}).get("near", [])
+    said += [f"{pair}: names must be the same to match." for pair in near[:3]]
     label = next((column for column in report.columns if column.name == report.label_column), None)
     if label is None and report.columns:
         said.append("No column has two groups of two samples each, which training needs.")

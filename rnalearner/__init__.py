@@ -1,3 +1,3 @@
-"""What is computed: the science of RNALearner. Imports neither Ray nor HTTP."""
+"""What is computed: the science of RNALearner. Imports neither Ray nor a web server."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -3,11 +3,13 @@
     RnalearnerError            exit code 1
     ├── InputError             exit code 3: something the user gave is not usable
     │   ├── CountsError        a table of counts
+    │   │   └── UnusableStudyError  ... of a study that a corpus can do without
     │   ├── GeneError          gene ids, a gene table, a panel, a gene set that differs
     │   ├── LabelError         a sheet of labels, a task's groups
     │   ├── RecipeError        a recipe or an option
     │   └── CheckpointError    stored weights, guides, shards: damaged or of another gene set
     ├── LeakError              exit code 3: the test side was seen before the test
+    ├── FetchError             exit code 1: an archive did not give a file, or the disk did not take it
     ├── ClusterError           exit code 1: Ray did not do what was asked
     │   └── OpenClusterError   its Jobs API runs anybody's code
     ├── AccessError            exit code 4: the gateway does not know the key, or the key may not
@@ -41,6 +43,10 @@ class CountsError(InputError):
     """A table of counts cannot be read, or does not hold counts."""
 
 
+class UnusableStudyError(CountsError):
+    """A study that cannot be used as it is; a corpus leaves it out by name and goes on."""
+
+
 class GeneError(InputError):
     """Gene ids that cannot be resolved, or two gene sets that differ."""
 
@@ -61,6 +67,10 @@ class LeakError(RnalearnerError):
     """A sample or subject of the test side was seen before the test."""
 
     exit_code = 3
+
+
+class FetchError(RnalearnerError):
+    """A public archive did not give a file, or the disk did not take it."""
 
 
 class ClusterError(RnalearnerError):

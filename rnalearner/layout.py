@@ -31,6 +31,11 @@ class RunLayout:
         return self.root / "simulated"
 
     @property
+    def mirror(self) -> Path:
+        """The simulated compendium as it was downloaded from this machine's own server."""
+        return self.root / "mirror"
+
+    @property
     def shards(self) -> Path:
         return self.phase("ingest") / "shards"
 
@@ -50,12 +55,37 @@ class RunLayout:
         return self.phase("explore") / "sample_clusters.csv"
 
     @property
+    def components(self) -> Path:
+        """Principal components, and centres of sample clusters for each K: what other samples can get."""
+        return self.phase("explore") / "components"
+
+    @property
+    def scores(self) -> Path:
+        """Scores of the explored samples along the principal components."""
+        return self.phase("explore") / "scores"
+
+    @property
+    def k_choice(self) -> Path:
+        """CSV: a row a K: silhouette, stability, smallest and largest sample cluster."""
+        return self.phase("explore") / "k_choice.csv"
+
+    @property
+    def umap(self) -> Path:
+        """CSV: row, umap1, umap2, and whether the map was made of the sample or it was placed on it."""
+        return self.phase("explore") / "umap.csv"
+
+    @property
     def explore_figures(self) -> Path:
         return self.phase("explore") / "figures"
 
     @property
     def gene_vectors(self) -> Path:
         return self.phase("gene2vec") / "vectors"
+
+    @property
+    def vector_sets(self) -> Path:
+        """CSV: a row a gene set: genes, and how much closer members lie than random genes (AUROC)."""
+        return self.phase("gene2vec") / "sets.csv"
 
     @property
     def base_checkpoint(self) -> Path:

@@ -1,4 +1,4 @@
-"""Principal components of samples.
+"""Principal components of samples that are in memory.
 
 Shapes: n samples, g genes, k components.
 """
@@ -12,7 +12,7 @@ from rnalearner.errors import CountsError
 
 MAX_FIT_ROWS = 20_000
 """Components are fitted to this many samples at most: beyond it they hardly move, and memory would."""
-PROJECTED_ROWS = 4096
+PROJECTED_ROWS = 128
 
 
 @dataclass(frozen=True)
@@ -28,10 +28,14 @@ class PrincipalComponents:
     def project(self, values_ng: np.ndarray) -> np.ndarray:
         """Scores n x k, float32; a gene that was not measured (NaN) counts as average."""
         scores_nk = np.empty((len(values_ng), len(self.axes_kg)), dtype=np.float32)
+        # Always as many rows: a product of fewer is summed in another order, and a sample's scores must not
+        # depend on those that happen to be read with it.
+        block_ng = np.zeros((PROJECTED_ROWS, len(self.mean_g)), dtype=np.float32)
         for start in range(0, len(values_ng), PROJECTED_ROWS):
-            rows = slice(start, start + PROJECTED_ROWS)
-            centred_ng = np.nan_to_num(values_ng[rows] - self.mean_g, nan=0.0)
-            scores_nk[rows] = centred_ng @ self.axes_kg.T
+            n = len(values_ng[start : start + PROJECTED_ROWS])
+            np.subtract(values_ng[start : start + n], self.mean_g, out=block_ng[:n])
+            np.copyto(block_ng, 0, where=np.isnan(block_ng))
+            scores_nk[start : start + n] = (block_ng @ self.axes_kg.T)[:n]
         return scores_nk
 
 
@@ -55,9 +59,10 @@ def principal_components(
     mean_g = np.nansum(fitted_ng, axis=0, dtype=np.float64) / np.maximum(measured_g, 1)
     mean_g = mean_g.astype(np.float32)
     fitted_ng -= mean_g
-    np.nan_to_num(fitted_ng, copy=False, nan=0.0)
+    np.copyto(fitted_ng, 0, where=np.isnan(fitted_ng))
     k = min(n_components, len(fitted_ng) - 1, g)  # centring takes one dimension from the samples
-    pca = PCA(k, random_state=int(rng.integers(2**31))).fit(fitted_ng)
+    # In the copy's own memory: a second copy would be most of what this needs.
+    pca = PCA(k, copy=False, random_state=int(rng.integers(2**31))).fit(fitted_ng)
     axes_kg = pca.components_.astype(np.float32)
     components = PrincipalComponents(mean_g, axes_kg, pca.explained_variance_ratio_)
     return components.project(values_ng), components

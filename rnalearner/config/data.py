@@ -40,9 +40,15 @@ class TableConfig(Section):
     study: str
     """Name of the study the table becomes."""
     path: Path
-    """CSV, TSV (gzipped or not), h5ad, or a folder of one-sample files; relative to `data.root`."""
+    """CSV, TSV (gzipped or not), Parquet, h5ad, a folder of one-sample files, or of a folder a sample
+    (`SAMPLE/quant.sf`); relative to `data.root`."""
     sheet: Path | None = None
     """CSV of labels whose first column, or column `sample`, names the samples."""
+
+
+def transcripts_beside(genes: Path) -> Path:
+    """`genes.csv` -> `genes.transcripts.csv`: the gene of each transcript."""
+    return genes.with_name(f"{genes.name.removesuffix('.csv')}.transcripts.csv")
 
 
 def _one_or_more(value: Any) -> Any:
@@ -64,8 +70,25 @@ class DataConfig(Section):
     """Studies of the corpus to read; empty reads all."""
     exclude: tuple[str, ...] = ()
     """Studies of the corpus to leave out."""
+    scaling: Literal["mapped_length", "auc"] = "mapped_length"
+    """recount3's coverage to counts: by each run's average mapped length, or to a library of 4e7 bases."""
+    organism: Literal["mouse", "human"] = "mouse"
+    """Of recount3: its files and their gene annotation (GENCODE M23 or v26)."""
+    address: str | None = None
+    """Where recount3 is downloaded from, into `corpus`: a URL, or `recount3`, `aws` or `idies`. Without it
+    only what lies there is read."""
     osdr: tuple[str, ...] = ()
     """NASA OSDR accessions (OSD-105) whose count files lie in `osdr_folder`."""
+    osdr_address: str | None = None
+    """Where OSDR's files and metadata are downloaded from, into `osdr_folder`. Without it nothing is."""
+    osdr_factor: str | None = None
+    """The factor whose values label OSDR's samples; without it the one that varies, or all that do."""
+    downloads_at_once: int = Field(8, ge=1, le=64)
+    """Files that are downloaded side by side."""
+    requests_per_s: float | None = Field(20.0, gt=0)
+    """Requests a second to a public archive, by all downloads together."""
+    bytes_per_s: float | None = Field(None, gt=0)
+    """Bytes a second from it; without it, as many as there are."""
     osdr_folder: Path = Path("osd")
     """Folder of the OSDR count files."""
     tables: tuple[TableConfig, ...] = ()
@@ -73,13 +96,17 @@ class DataConfig(Section):
     sheet: Path | None = None
     """Sheet of labels for the OSDR sets."""
     genes: Path | None = None
-    """Table that turns gene symbols into Ensembl ids: columns `ensembl`, `symbol`."""
+    """Table that turns gene symbols into Ensembl ids: columns `ensembl`, `symbol`; or a GTF. Transcripts
+    are those of the GTF, or of `NAME.transcripts.csv` beside `NAME.csv` (`rnalearner annotation`)."""
     panel: Path | None = None
     """Genes to keep: a column `ensembl`, or one id a line. Without it the corpus decides."""
     panel_prevalence: float = Field(0.9, ge=0, le=1)
     """Without a panel: share of the corpus samples in which a gene must be measured."""
     panel_min_cpm: float = Field(1.0, ge=0)
     """Without a panel: mean CPM over the corpus that a gene must exceed."""
+    panel_vectors: Path | None = None
+    """Without a panel: only genes that have a vector here, read as `gene2vec.path` would be, with its
+    `names` and `orthologs`."""
     wide: bool = True
     """Keep beside the panel every gene that two studies of the corpus measure and one of the run
     expresses: what gene-level scouts read. It takes one more pass over the files."""
@@ -90,9 +117,12 @@ class DataConfig(Section):
     def own_files(self) -> list[Path]:
         """The user's own files and folders, which may be mended between two runs; not the corpus."""
         tables = [path for table in self.tables for path in (table.path, table.sheet)]
-        return [
-            self.root / path for path in (self.sheet, self.genes, self.panel, *tables) if path is not None
-        ]
+        given = (self.sheet, self.genes, self.panel, self.panel_vectors, *tables)
+        files = [self.root / path for path in given if path is not None]
+        if self.genes is not None:
+            files.append(self.root / transcripts_beside(self.genes))
+        inside = [path for table in self.tables for path in (self.root / table.path).glob("*")]
+        return [*files, *(path for path in inside if path.is_dir())]  # a folder a sample
 
 
 class TaskConfig(Section):

@@ -23,7 +23,7 @@ class ShardConfig(Section):
     """Counts on disk."""
 
     rows_per_shard: int = Field(4096, ge=1)
-    """Samples in one Parquet file."""
+    """Samples in one Parquet file, unless a single study has more."""
     rows_per_group: int = Field(32, ge=1)
     """Samples in one row group, the unit of reading."""
     shuffle_groups: int = Field(16, ge=1)

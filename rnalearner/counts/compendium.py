@@ -8,13 +8,14 @@ import pandas as pd
 
 from rnalearner.counts.read import read_counts
 from rnalearner.counts.sheet import attach_sheet, read_sheet
+from rnalearner.counts.source import WholeStudies
 from rnalearner.errors import CountsError, LabelError, RecipeError
 from rnalearner.publish import sha256_of
 
 SHEET = "samples.csv"
 
 
-class CompendiumSource:
+class CompendiumSource(WholeStudies):
     """Bulk studies with their labels; `samples.csv` has sample, study, tissue, label, subject, ...
 
     Several folders are read as one. A study that two of them hold must be the same in both.
@@ -44,6 +45,13 @@ class CompendiumSource:
 
     def studies(self) -> list[str]:
         return list(self._studies)
+
+    def n_samples(self, study: str) -> int:
+        return len(self._rows(study, self._folder[study]))
+
+    def files(self, study: str) -> list[Path]:
+        folder = self._folder[study]
+        return [folder / f"{study}.tsv.gz", folder / SHEET]
 
     def read(self, study: str) -> anndata.AnnData:
         """One study's samples, all of which must be in its file; others in the file are left out."""

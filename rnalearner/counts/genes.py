@@ -6,11 +6,12 @@ Shapes: n samples, g genes of the set.
 import csv
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,15 +19,43 @@ from rnalearner.errors import GeneError
 
 if TYPE_CHECKING:
     import anndata
+    import pandas as pd
 
 # GENCODE marks the Y copy of a pseudoautosomal gene `ENSG00000002586.20_PAR_Y`.
 ENSEMBL = re.compile(r"(ENS[A-Z]{0,6}G\d{6,})(\.\d+)?(_PAR_Y)?")
+TRANSCRIPT = re.compile(r"(ENS[A-Z]{0,6}T\d{6,})(\.\d+)?(_PAR_Y)?")
+_SPECIES = {"ENSG": "human", "ENSMUSG": "mouse", "ENSRNOG": "rat", "ENSDARG": "zebrafish"}
 
 
 def without_version(gene_id: str) -> str:
     """`ENSMUSG00000000001.4` -> `ENSMUSG00000000001`; anything but an Ensembl gene id stays as it is."""
     match = ENSEMBL.fullmatch(gene_id)
     return match[1] if match else gene_id
+
+
+def plain_name(name: str) -> str:
+    """What names the gene: StringTie writes `MSTRG.7|Gnai3` or `ENSMUSG00000000001|Gnai3`, GENCODE's
+    transcripts are `ENSMUST00000000001.5|ENSMUSG00000000001.5|...`, and others `Gnai3|14679`.
+    """
+    if "|" not in name:
+        return name
+    first, second = name.split("|")[:2]
+    return second if first.startswith(("MSTRG.", "STRG.")) or ENSEMBL.fullmatch(second) else first
+
+
+def species_of(names: Iterable[str]) -> str:
+    """The commonest kind of Ensembl gene id: `mouse`, or the prefix of another species; "" for none."""
+    matches = (ENSEMBL.fullmatch(name) for name in names)
+    prefixes = Counter(match[1].rstrip("0123456789") for match in matches if match)
+    prefix = min(prefixes, key=lambda word: (-prefixes[word], word)) if prefixes else ""
+    return _SPECIES.get(prefix, prefix)
+
+
+def kind_of(names: Sequence[str]) -> str:
+    """What these names are, for a sentence: `mouse Ensembl ids (ENSMUSG00000000001, ...)`."""
+    some = list(names[:1000])
+    species = species_of(some)
+    return f"{species} Ensembl ids ({some[0]}, ...)" if species else f"names such as {', '.join(some[:3])}"
 
 
 @dataclass(frozen=True)
@@ -61,7 +90,7 @@ class GeneSet:
 
         Raises GeneError where the file is missing, empty, or holds something else than Ensembl ids.
         """
-        rows = _csv_rows(path)
+        rows = csv_rows(path)
         header = rows[0] if rows else []
         numbered = list(enumerate(rows, start=1))
         column = 0
@@ -89,21 +118,38 @@ class GeneSet:
         A gene that `samples` does not have is NaN, "not measured"; zero is a measured zero.
         Raises GeneError where no gene is shared.
         """
-        source, target = [], []
-        for position, gene in enumerate(samples.var_names):
-            column = self.index.get(gene)
-            if column is not None:
-                source.append(position)
-                target.append(column)
-        if not source:
+        source_m, target_m = self._shared(samples.var_names)
+        if not len(source_m):
             raise GeneError(
                 "gene set",
-                f"shares no gene with these samples (they have {', '.join(samples.var_names[:3])}, ...)",
+                f"shares no gene with these samples: it holds {kind_of(self.ids)}, they "
+                f"{kind_of(list(samples.var_names))}",
                 "use samples and a panel of the same species and kind of id",
             )
         counts_ng = np.full((samples.n_obs, len(self)), np.nan, dtype=np.float32)
-        counts_ng[:, target] = samples.layers["counts"][:, source]
+        counts_ng[:, target_m] = samples.layers["counts"][:, source_m]
         return counts_ng
+
+    def n_measured(self, var_names: "pd.Index") -> int:
+        """How many of these genes a table with the columns `var_names` has."""
+        return len(self._shared(var_names)[0])
+
+    def _shared(self, var_names: "pd.Index") -> tuple[np.ndarray, np.ndarray]:
+        """Columns of the table, and columns here, of the genes that both have."""
+        # Thousands of studies of one annotation come one after another: the last answer is kept, as one
+        # object, because threads share it.
+        last = self._last_shared.get("answer")
+        if last is not None and last[0].equals(var_names):
+            return last[1]
+        column_g = np.array([self.index.get(gene, -1) for gene in var_names], dtype=np.int64)
+        source_m = np.flatnonzero(column_g >= 0)
+        found = source_m, column_g[source_m]
+        self._last_shared["answer"] = var_names, found
+        return found
+
+    @cached_property
+    def _last_shared(self) -> dict[str, Any]:
+        return {}
 
 
 @dataclass(frozen=True)
@@ -116,9 +162,13 @@ class Resolved:
 
 
 class GeneTable:
-    """Symbols and their Ensembl ids. `A|B` in the column `symbol` means symbol A, synonym B."""
+    """Symbols and their Ensembl ids. `A|B` as the symbol means symbol A, synonym B."""
 
-    def __init__(self, pairs: Iterable[tuple[str, str]]) -> None:
+    def __init__(
+        self, pairs: Iterable[tuple[str, str]], gene_of_transcript: Mapping[str, str] | None = None
+    ) -> None:
+        """`gene_of_transcript`: Ensembl transcripts, without version, and their genes."""
+        self.gene_of_transcript: Mapping[str, str] = gene_of_transcript or {}
         # Most trusted first: a gene's own symbol before synonyms, exact case before any case.
         self._tables: list[dict[str, set[str]]] = [{}, {}, {}, {}]
         self.ids: set[str] = set()
@@ -136,16 +186,14 @@ class GeneTable:
                 self._tables[exact].setdefault(symbol, set()).add(gene)
                 self._tables[folded].setdefault(symbol.casefold(), set()).add(gene)
 
-    @classmethod
-    def from_csv(cls, path: Path) -> "GeneTable":
-        """Read columns `ensembl` and `symbol`; raises GeneError where they are missing."""
-        rows = _csv_rows(path)
-        header = rows[0] if rows else []
-        if "ensembl" not in header or "symbol" not in header:
-            raise GeneError(path, "lacks a column `ensembl` or `symbol`", "give a CSV with both")
-        gene, symbol = header.index("ensembl"), header.index("symbol")
-        width = max(gene, symbol)
-        return cls((without_version(row[gene]), row[symbol]) for row in rows[1:] if len(row) > width)
+    @cached_property
+    def shared_symbols(self) -> list[str]:
+        """Own symbols of several genes, sorted: none of these genes can be named by it."""
+        return sorted(symbol for symbol, genes in self._tables[0].items() if len(genes) > 1)
+
+    def knows(self, symbol: str) -> bool:
+        """Whether a gene has this symbol or synonym in this very case."""
+        return symbol in self._tables[0] or symbol in self._tables[1]
 
     def candidates(self, symbol: str) -> set[str]:
         """Every gene that the most trusted matching table names; empty where none does."""
@@ -175,7 +223,8 @@ def first_repeated(names: Iterable[str]) -> str | None:
     return None
 
 
-def _csv_rows(path: Path) -> list[list[str]]:
+def csv_rows(path: Path) -> list[list[str]]:
+    """Rows of a CSV that hold anything; raises GeneError where it is missing or damaged."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             return [row for row in csv.reader(file) if row]

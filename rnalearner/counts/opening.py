@@ -11,6 +11,7 @@ from typing import BinaryIO, cast
 from rnalearner.errors import CountsError
 
 GZIP, ZIP, BZIP, XZ = b"\x1f\x8b", b"PK\x03\x04", b"BZh", b"\xfd7zXZ"
+PARQUET = b"PAR1"
 REMAKE = "fetch or export it again"
 
 
@@ -27,6 +28,8 @@ def open_text(path: Path) -> Iterator[BinaryIO]:
             if start.startswith((ZIP, BZIP, XZ)):
                 what = "is a workbook or an archive, not a table"
                 raise CountsError(path, what, "save it as CSV or TSV, plain or gzipped")
+            if start.startswith(PARQUET):
+                raise CountsError(path, "is a Parquet file, not text", "save it as CSV or TSV")
             if start.startswith(GZIP):
                 with gzip.open(file, "rb") as unpacked:
                     yield cast(BinaryIO, unpacked)
@@ -44,6 +47,17 @@ def open_text(path: Path) -> Iterator[BinaryIO]:
         raise CountsError(path, f"cannot be cut into columns ({error})", "close every quote") from None
     except OSError as error:
         raise CountsError(path, f"cannot be read ({error.strerror or error})", "check the file") from None
+
+
+def is_parquet(path: Path) -> bool:
+    """By its name or, where it can be read, its first bytes."""
+    if path.suffix.casefold() in (".parquet", ".pq"):
+        return True
+    try:
+        with path.open("rb") as file:
+            return file.read(len(PARQUET)) == PARQUET
+    except OSError:
+        return False
 
 
 def first_lines(path: Path, n_lines: int = 200, n_bytes: int = 4_000_000, at_least: int = 4) -> list[str]:

@@ -8,19 +8,21 @@ import pandas as pd
 
 from rnalearner.counts.canonical import canonical, gene_rows, sum_groups
 from rnalearner.counts.checks import check_counts
+from rnalearner.counts.folder import sample_files
 from rnalearner.counts.genes import GeneTable, first_repeated
 from rnalearner.counts.h5ad import read_h5ad
-from rnalearner.counts.opening import short
+from rnalearner.counts.opening import is_parquet, short
 from rnalearner.counts.text import RawCounts, read_text
 from rnalearner.errors import CountsError
 
 
 def read_counts(path: Path, genes: GeneTable | None = None) -> anndata.AnnData:
-    """Read CSV, TSV (gzipped or not), h5ad, or a folder of such files with the same genes.
+    """Read CSV, TSV (gzipped or not), Parquet, h5ad, or a folder of such files with the same genes.
 
     obs: `total` (float64) and `n_expressed` (genes above zero), both over every gene that the file
     reports, known or not. var_names: Ensembl ids without version. layers["counts"]: float32 n x g.
-    uns["read_report"]: what was found and what was left out. Symbols need `genes`.
+    uns["read_report"]: what was found and what was left out. Symbols need `genes`,
+    and transcripts, which are summed, one that knows their genes.
     Raises CountsError and GeneError naming file, gene and sample.
     """
     path = Path(path)
@@ -43,11 +45,15 @@ def read_counts(path: Path, genes: GeneTable | None = None) -> anndata.AnnData:
     if raw.obs is not None:
         obs = raw.obs.set_axis(obs.index)
     obs["total"] = counts_nr.sum(axis=1, dtype=np.float64)
-    obs["n_expressed"] = (counts_nr > 0).sum(axis=1)
+    counts_ng = sum_groups(counts_nr, resolved.groups)
+    # Not rows: of one gene's transcripts several may be above zero.
+    unknown = np.ones(len(names), dtype=bool)
+    unknown[[row for rows in resolved.groups for row in rows]] = False
+    obs["n_expressed"] = (counts_ng > 0).sum(axis=1) + (counts_nr[:, unknown] > 0).sum(axis=1)
     samples = anndata.AnnData(
         obs=obs,
         var=pd.DataFrame(index=pd.Index(resolved.ids, dtype=object, name="gene")),
-        layers={"counts": sum_groups(counts_nr, resolved.groups)},
+        layers={"counts": counts_ng},
     )
     samples.uns["read_report"] = {
         "path": str(path),
@@ -63,15 +69,26 @@ def read_counts(path: Path, genes: GeneTable | None = None) -> anndata.AnnData:
 
 
 def _read_file(path: Path, genes: GeneTable | None) -> RawCounts:
-    return read_h5ad(path, genes) if path.suffix == ".h5ad" else read_text(path, genes)
+    if path.suffix == ".h5ad":
+        return read_h5ad(path, genes)
+    if is_parquet(path):
+        from rnalearner.counts.parquet import read_parquet
+
+        return read_parquet(path, genes)
+    return read_text(path, genes)
 
 
 def _read_folder(folder: Path, genes: GeneTable | None) -> RawCounts:
     """Files of one annotation side by side; their genes may be in any order, but must be the same."""
-    paths = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
-    if not paths:
+    files, besides = sample_files(folder)
+    if not files:
         raise CountsError(folder, "holds no file", "put one table of counts a sample in it")
-    parts = [_read_file(path, genes) for path in paths]
+    parts = []
+    for file in files:
+        part = _read_file(file.path, genes)
+        if file.sample is not None and len(part.samples) == 1:
+            part.samples = [file.sample]
+        parts.append(part)
     first = parts[0]
     for part in parts[1:]:
         if part.genes == first.genes:
@@ -85,7 +102,11 @@ def _read_folder(folder: Path, genes: GeneTable | None) -> RawCounts:
         [sample for part in parts for sample in part.samples],
         first.genes,
         first.orientation,
-        notes={**first.notes, "files": [path.name for path in paths]},
+        notes={
+            **first.notes,
+            "files": [file.path.relative_to(folder).as_posix() for file in files],
+            "files_left_out": besides,
+        },
     )
 
 
@@ -95,7 +116,14 @@ def _refuse_other_genes(first: RawCounts, other: RawCounts) -> None:
         there = set(two.genes)
         missing = next((gene for gene in one.genes if gene not in there), None)
         if missing is not None:
-            raise CountsError(two.path, f"lacks gene {short(missing)}, which {one.path.name} has", remedy)
+            raise CountsError(
+                two.path, f"lacks gene {short(missing)}, which {_told(one.path, two.path)} has", remedy
+            )
         repeated = first_repeated(one.genes)
         if repeated is not None:
             raise CountsError(one.path, f"gene {short(repeated)} occurs twice", "keep one row a gene")
+
+
+def _told(path: Path, beside: Path) -> str:
+    """Files of one name are told apart by their folders."""
+    return path.name if path.name != beside.name else f"{path.parent.name}/{path.name}"

@@ -1,40 +1,49 @@
 """recount3: a local mirror of its files -> labelled read counts.
 
 Layout and column names as in recount3's documentation (Wilks et al. 2021; raw file layout): one gene
-file a project, and metadata tables that share the key `external_id`, the run.
+file a project, and metadata tables that share the key `external_id`, the run. Shapes: n runs, g genes.
 """
 
-import csv
-import gzip
-import zlib
+from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 from anndata import AnnData
 
+from rnalearner.counts.coverage import DOWNLOAD, CountBlock, count_blocks, runs_of
 from rnalearner.counts.genes import without_version
-from rnalearner.errors import CountsError
+from rnalearner.counts.run_tables import columns, in_order, sample_attributes
+from rnalearner.errors import CountsError, UnusableStudyError
+from rnalearner.fetch import recount3_files
 
-_SRA = Path("mouse", "data_sources", "sra")
-_DOWNLOAD = "download the project's files again"
-RESERVED = ("study", "modality", "total", "n_expressed")
-"""Columns of obs that a sample attribute may not take; there it is called `sra_<name>`."""
+BLOCK_RUNS = 256
+"""Runs in memory at a time: 55,421 genes of them are 57 MB."""
+AUC_TARGET = 4e7
+"""recount3's own scaling by the area under coverage: as if every library had 40 million reads of a base."""
+
+Scaling = Literal["mapped_length", "auc"]
+_DIVISOR_COLUMN: dict[Scaling, str] = {
+    "mapped_length": "star.average_mapped_length",
+    "auc": "bc_auc.all_reads_all_bases",
+}
 
 
-def gene_file(mirror: Path, project: str) -> Path:
-    """Coverage sums by gene and run (GENCODE M23)."""
-    return mirror / _SRA / "gene_sums" / project[-2:] / project / f"sra.gene_sums.{project}.M023.gz"
+def gene_file(mirror: Path, project: str, organism: str = "mouse") -> Path:
+    """Coverage sums by gene and run."""
+    return mirror / recount3_files.gene_file(organism, project)
 
 
-def metadata_file(mirror: Path, project: str, table: str) -> Path:
+def metadata_file(mirror: Path, project: str, table: str, organism: str = "mouse") -> Path:
     """`table`: recount_project, recount_qc, recount_seq_qc, recount_pred or sra."""
-    return mirror / _SRA / "metadata" / project[-2:] / project / f"sra.{table}.{project}.MD.gz"
+    return mirror / recount3_files.metadata_file(organism, project, table)
 
 
-def sample_list_file(mirror: Path) -> Path:
+def sample_list_file(mirror: Path, organism: str = "mouse") -> Path:
     """Every run of every project."""
-    return mirror / _SRA / "metadata" / "sra.recount_project.MD.gz"
+    return mirror / recount3_files.sample_list_file(organism)
 
 
 class Recount3Source:
@@ -42,135 +51,176 @@ class Recount3Source:
 
     role = "corpus"
 
-    def __init__(self, mirror: Path, projects: tuple[str, ...] = (), exclude: tuple[str, ...] = ()) -> None:
-        """`projects`: the ones to read (empty: all whose gene file is there), less `exclude`."""
+    def __init__(
+        self,
+        mirror: Path,
+        projects: tuple[str, ...] = (),
+        exclude: tuple[str, ...] = (),
+        scaling: Scaling = "mapped_length",
+        organism: str = "mouse",
+    ) -> None:
+        """`projects`: the ones to read (empty: all whose gene file is there), less `exclude`.
+
+        `scaling`: coverage to reads by the average mapped length (recount3: compute_read_counts), or to
+        a library of AUC_TARGET bases (transform_counts).
+        """
         self.mirror, self.projects, self.exclude = mirror, projects, exclude
+        self.scaling, self.organism = scaling, organism
+        self.read_before: frozenset[str] = frozenset()
+        """Projects whose samples lie in shards: they keep their runs, whatever comes later."""
+        self._divisor_column = _DIVISOR_COLUMN[scaling]
+        self._gene_columns: tuple[list[str], pd.Index, np.ndarray | None] | None = None
 
     def studies(self) -> list[str]:
         """Projects, sorted. Raises CountsError where the mirror lacks a named one, or holds none."""
+        return list(self._studies)
+
+    @cached_property
+    def _studies(self) -> tuple[str, ...]:
         # By gene files, not by the sample list: a mirror may hold the whole list and few projects.
-        pattern = gene_file(Path("*"), "*").relative_to("*").as_posix()
+        one = Path(recount3_files.gene_file(self.organism, "PROJECT"))
+        pattern = (one.parent.parent.parent / "*" / "*" / one.name.replace("PROJECT", "*")).as_posix()
         held = {path.parent.name for path in self.mirror.glob(pattern)}
         if not held:
-            example = gene_file(self.mirror, "SRP000001")
+            example = self._gene_file("SRP000001")
             raise CountsError(self.mirror, "no recount3 gene file lies there", f"put them as {example}")
         if absent := sorted(set(self.projects) - held):
-            raise CountsError(self.mirror, f"project {absent[0]} is not in this mirror", _DOWNLOAD)
+            raise CountsError(self.mirror, f"project {absent[0]} is not in this mirror", DOWNLOAD)
         for project in sorted(set(self.exclude) - held):
             # A misspelt exclusion would let the test side into the corpus.
             raise CountsError(self.mirror, f"has no project {project} to exclude", "correct `data.exclude`")
-        return sorted((set(self.projects) or held) - set(self.exclude))
+        return tuple(sorted((set(self.projects) or held) - set(self.exclude)))
+
+    def n_samples(self, study: str) -> int:
+        return len(self._index.get(study, ()))
+
+    def files(self, study: str) -> list[Path]:
+        return [self._gene_file(study), *(self._table_file(study, table) for table in _NEEDED)]
+
+    def _gene_file(self, study: str) -> Path:
+        return gene_file(self.mirror, study, self.organism)
+
+    def _table_file(self, study: str, table: str) -> Path:
+        return metadata_file(self.mirror, study, table, self.organism)
+
+    @cached_property
+    def _index(self) -> dict[str, tuple[str, ...]]:
+        """The runs of each project here, by the sample list; empty where there is none."""
+        path = sample_list_file(self.mirror, self.organism)
+        known = recount3_files.read_index(path) if path.is_file() else {}
+        return {study: known[study] for study in self._studies if study in known}
+
+    @cached_property
+    def _repeated(self) -> dict[str, tuple[str, ...]]:
+        return recount3_files.kept_runs(self._index, self.read_before)
 
     def read(self, study: str) -> AnnData:
-        """Read counts of a project: coverage / average mapped length (recount3: compute_read_counts).
+        """Counts of a whole project: see `blocks`."""
+        blocks = list(self.blocks(study))
+        if len(blocks) == 1:
+            return blocks[0]
+        return AnnData(
+            obs=pd.concat([block.obs for block in blocks]).fillna(""),
+            var=blocks[0].var,
+            layers={"counts": np.concatenate([block.layers["counts"] for block in blocks])},
+            uns={"read_report": blocks[-1].uns["read_report"]},
+        )
 
-        They stay fractional, so that CPM is exactly that of the coverage. Genes that share an id
-        without version (PAR_Y) are summed. Runs without a mapped length are dropped, and listed in
-        uns["read_report"]["dropped"]. Raises CountsError for files that are missing, cut short, or
-        that list different runs.
+    def blocks(self, study: str) -> Iterator[AnnData]:
+        """Counts of a project, at most BLOCK_RUNS runs at a time: coverage x factor.
+
+        They stay fractional, so that CPM is exactly that of the coverage; `total` is of counts,
+        `total_coverage` of coverage. Genes that share an id without version (PAR_Y) are summed. Runs
+        without a length (or AUC), or that another project keeps, are dropped, and listed in
+        uns["read_report"]["dropped"]. Raises UnusableStudyError where no run has one, CountsError for
+        files that are missing, cut short, or that list different runs.
         """
-        path = gene_file(self.mirror, study)
-        coverage = _read_coverage(path)
-        runs = coverage.columns
-        tables = {}
-        for table in ("recount_project", "recount_qc", "recount_pred", "sra"):
-            tables[table] = _read_table(metadata_file(self.mirror, study, table), runs, path)
-        lengths = tables["recount_qc"]["star.average_mapped_length"]
-        length_n = np.asarray(pd.to_numeric(lengths, errors="coerce"), dtype=np.float64)
-        usable_n = np.isfinite(length_n) & (length_n > 0)
-        if not usable_n.any():
-            where = metadata_file(self.mirror, study, "recount_qc")
-            raise CountsError(where, "no run has a star.average_mapped_length above 0", "leave it out")
-        genes = coverage.index.map(without_version)
-        duplicates = int(genes.duplicated().sum())
-        summed = coverage.groupby(genes, sort=False).sum() if duplicates else coverage.set_axis(genes)
-        counts_ng = (summed.to_numpy(np.float64).T / np.where(usable_n, length_n, 1)[:, None])[usable_n]
-        kept = runs[usable_n]
-        obs = _sample_attributes(tables["sra"]["sample_attributes"].loc[kept])
-        bulk_n = tables["recount_pred"]["pattern.predict.type"].loc[kept].eq("rna-seq")
-        obs.insert(0, "study", study)
-        obs.insert(1, "modality", np.where(bulk_n, "bulk", "single-cell"))
-        obs["total"] = counts_ng.sum(axis=1)
-        obs["n_expressed"] = (counts_ng > 0).sum(axis=1)
+        path = self._gene_file(study)
+        runs = runs_of(path)
+        about, divisor = self._about(study, runs)
+        dropped = self._dropped(study, divisor)
+        kept = [run for run in runs if run not in dropped]
+        if not kept:
+            return
+        # Divided, not multiplied by an inverse, so that whole reads stay whole.
+        divisor_n = divisor[kept].to_numpy() / (1.0 if self.scaling == "mapped_length" else AUC_TARGET)
+        for block in count_blocks(path, kept, divisor_n, BLOCK_RUNS):
+            samples = self._samples(path, about.loc[kept].iloc[block.place], divisor_n[block.place], block)
+            samples.uns["read_report"]["dropped"] = dropped
+            yield samples
+
+    def _about(self, study: str, runs: list[str]) -> tuple[pd.DataFrame, pd.Series]:
+        """What the tables say of each run: obs without totals, and its divisor (NaN: unknown)."""
+        genes, tables = self._gene_file(study), {}
+        for table, needed in _NEEDED.items():
+            wished = self._divisor_column if table == "recount_qc" else None
+            path = self._table_file(study, table)
+            tables[table] = in_order(columns(path, needed, wished), runs, path, genes)
+        divisor = pd.to_numeric(
+            pd.Series(tables["recount_qc"][self._divisor_column], index=runs), errors="coerce"
+        )
+        divisor = divisor.where(np.isfinite(divisor) & (divisor > 0)).astype(float)
+        about = sample_attributes(runs, tables["sra"]["sample_attributes"])
+        about.insert(0, "study", study)
+        kinds = tables["recount_pred"]["pattern.predict.type"]
+        about.insert(1, "modality", ["bulk" if kind == "rna-seq" else "single-cell" for kind in kinds])
+        return about, divisor
+
+    def _dropped(self, study: str, divisor: pd.Series) -> dict[str, str]:
+        repeated = dict.fromkeys(self._repeated.get(study, ()), "an earlier project has this run")
+        without = divisor.index[divisor.isna()]
+        if len(without) == len(divisor):
+            where = self._table_file(study, "recount_qc")
+            raise UnusableStudyError(where, f"no run has a {self._divisor_column} above 0", "leave it out")
+        return repeated | dict.fromkeys(without, f"no {self._divisor_column}")
+
+    def _samples(self, path: Path, obs: pd.DataFrame, divisor_n: np.ndarray, block: CountBlock) -> AnnData:
+        names, groups = self._genes(block.genes)
+        counts_ng = block.counts_ng if groups is None else _summed(block.counts_ng, groups, len(names))
+        obs = obs.assign(
+            total=block.total_n,
+            n_expressed=(counts_ng > 0).sum(axis=1),
+            total_coverage=block.coverage_n,
+            factor=1 / divisor_n,
+        )
         report = {
             "path": str(path),
             "orientation": "genes by samples",
             "id_type": "ensembl_version",
-            "n_genes": len(coverage),
-            "n_matched": len(summed),
+            "n_genes": len(block.genes),
+            "n_matched": len(names),
             "n_unmatched": 0,
-            "duplicates": duplicates,
-            "fractional": bool((counts_ng % 1 > 0).any()),
-            "dropped": dict.fromkeys(runs[~usable_n], "no average mapped length"),
+            "duplicates": len(block.genes) - len(names),
+            "fractional": bool((counts_ng != np.floor(counts_ng)).any()),
+            "scaling": self.scaling,
         }
-        return AnnData(
-            obs=obs,
-            var=pd.DataFrame(index=summed.index.rename(None)),
-            layers={"counts": counts_ng.astype(np.float32)},
-            uns={"read_report": report},
-        )
+        var = pd.DataFrame(index=names)
+        return AnnData(obs=obs, var=var, layers={"counts": counts_ng}, uns={"read_report": report})
+
+    def _genes(self, genes: list[str]) -> tuple[pd.Index, np.ndarray | None]:
+        """Ids without version, and which of them each row of the file is, where some share one."""
+        # Ten thousand files of one annotation: the same lines are resolved once.
+        if self._gene_columns is None or self._gene_columns[0] != genes:
+            ids = pd.Index([without_version(gene) for gene in genes], dtype=object)
+            groups, names = pd.factorize(ids)
+            self._gene_columns = genes, names, groups if len(names) < len(ids) else None
+        return self._gene_columns[1:]
 
 
-def _read_coverage(path: Path) -> pd.DataFrame:
-    """Genes by runs, as in the file."""
-    table = _parse(path, skiprows=2, index_col=0)
-    if table.index.name != "gene_id" or table.empty:
-        what = f"the third line starts with {table.index.name!r}, not with 'gene_id' and runs"
-        raise CountsError(path, what, _DOWNLOAD)
-    for run in table.columns[[not pd.api.types.is_numeric_dtype(kind) for kind in table.dtypes]]:
-        table[run] = pd.to_numeric(table[run], errors="coerce")
-    coverage_gn = table.to_numpy(np.float64)
-    bad_gn = ~(np.isfinite(coverage_gn) & (coverage_gn >= 0))
-    if bad_gn.any():
-        row, column = (int(at) for at in np.argwhere(bad_gn)[0])
-        what = f"gene {table.index[row]}, run {table.columns[column]}: no coverage at or above 0"
-        raise CountsError(path, what, _DOWNLOAD)
-    return table
+def _summed(counts_ng: np.ndarray, groups: np.ndarray, n_genes: int) -> np.ndarray:
+    """Columns of one group added up, in float64; most groups have one."""
+    summed_ng = np.zeros((len(counts_ng), n_genes), dtype=np.float32)
+    first = np.unique(groups, return_index=True)[1]
+    summed_ng[:, groups[first]] = counts_ng[:, first]
+    for column in np.setdiff1d(np.arange(len(groups)), first):
+        both_n = summed_ng[:, groups[column]].astype(np.float64) + counts_ng[:, column]
+        summed_ng[:, groups[column]] = both_n
+    return summed_ng
 
 
 _NEEDED = {
     "recount_project": ("external_id",),
-    "recount_qc": ("external_id", "star.average_mapped_length"),
+    "recount_qc": ("external_id",),
     "recount_pred": ("external_id", "pattern.predict.type"),
     "sra": ("external_id", "sample_attributes"),
 }
-
-
-def _read_table(path: Path, runs: pd.Index, genes: Path) -> pd.DataFrame:
-    """A metadata table in the order of the gene file's runs, all cells as text."""
-    table = _parse(path, dtype=str, keep_default_na=False, quoting=csv.QUOTE_NONE)
-    for column in _NEEDED[path.name.split(".")[1]]:
-        if column not in table:
-            raise CountsError(path, f"has no column {column}", _DOWNLOAD)
-    table = table.drop_duplicates("external_id").set_index("external_id")
-    for run in runs.difference(table.index)[:1]:
-        raise CountsError(path, f"run {run} of {genes.name} is not in this table", _DOWNLOAD)
-    for run in table.index.difference(runs)[:1]:
-        raise CountsError(genes, f"run {run} of {path.name} has no column here", _DOWNLOAD)
-    return table.loc[runs]
-
-
-def _parse(path: Path, **options: object) -> pd.DataFrame:
-    try:
-        with gzip.open(path, "rt", encoding="utf-8") as file:
-            return pd.read_csv(file, sep="\t", float_precision="round_trip", **options)  # type: ignore[call-overload]
-    except FileNotFoundError:
-        raise CountsError(path, "is missing", "download the project's files, or exclude it") from None
-    except (EOFError, gzip.BadGzipFile, zlib.error):
-        raise CountsError(path, "is cut short, or no gzip file", _DOWNLOAD) from None
-    except (ValueError, pd.errors.ParserError) as error:
-        raise CountsError(path, f"is not a table ({str(error).strip()})", _DOWNLOAD) from None
-
-
-def _sample_attributes(attributes_n: pd.Series) -> pd.DataFrame:
-    """SRA's `key;;value|key;;value` as columns, absent ones ""; a sample is its own subject by default."""
-    rows = []
-    for run, text in attributes_n.items():
-        row = {"subject": str(run), "tissue": "", "label": ""}
-        for pair in text.split("|"):
-            key, separator, value = pair.partition(";;")
-            name = key.strip().lower()
-            if separator and name:
-                row[f"sra_{name}" if name in RESERVED else name] = value.strip()
-        rows.append(row)
-    return pd.DataFrame(rows, index=attributes_n.index.rename(None)).fillna("")

@@ -2,14 +2,14 @@
 
 import csv
 import io
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 import anndata
 import pandas as pd
 
 from rnalearner.counts.genes import first_repeated
+from rnalearner.counts.near_names import as_r, near_misses
 from rnalearner.counts.opening import open_text, short
 from rnalearner.errors import LabelError
 
@@ -49,32 +49,44 @@ def attach_sheet(samples: anndata.AnnData, sheet: pd.DataFrame, where: object) -
     """Add the sheet's columns to `samples.obs`; a sample that it does not list gets "".
 
     Names are compared as they are and, where none agrees, as R rewrites them (`C57-6J` -> `C57.6J`).
-    What was not listed goes into the read report. Raises LabelError naming `where` if no sample is
-    listed.
+    What did not match goes into the read report, with names that come near: these are never taken for
+    one. Raises LabelError naming `where` if no sample is listed.
     """
     names, listed = list(samples.obs_names), list(sheet.index)
-    if not set(names) & set(listed):
-        names, listed = _as_r(names), _as_r(listed)
+    as_written = bool(set(names) & set(listed))
+    if not as_written:
+        names, listed = [as_r(name) for name in names], [as_r(name) for name in listed]
     repeated = first_repeated(listed)
     if repeated is not None:
         raise LabelError(where, f"lists sample {short(repeated)} twice", "list every sample once")
     row_of = {sample: row for row, sample in enumerate(listed)}
     rows = [row_of.get(name) for name in names]
-    if all(row is None for row in rows):
+    used = {row for row in rows if row is not None}
+    in_table = [name for name, row in zip(samples.obs_names, rows, strict=True) if row is None]
+    in_sheet = [str(name) for row, name in enumerate(sheet.index) if row not in used]
+    near = near_misses(in_table, in_sheet)
+    if not used:
         what = f"lists {_some(sheet.index)}, and none of the samples, which are {_some(samples.obs_names)}"
+        what += f"; {near[0]}" + (f", and {len(near) - 1} more" if len(near) > 1 else "") if near else ""
         raise LabelError(where, what, "name the samples as the counts do")
     for column in sheet:
         values = sheet[column].tolist()
         # What was counted is not for a sheet to say.
         name = f"sheet_{column}" if column in ("total", "n_expressed") else column
         samples.obs[name] = [values[row] if row is not None else "" for row in rows]
-    unlisted = [name for name, row in zip(samples.obs_names, rows, strict=True) if row is None]
-    samples.uns.setdefault("read_report", {})["not_in_sheet"] = unlisted
-
-
-def _as_r(names: Sequence[str]) -> list[str]:
-    """As R's make.names does, so that both spellings meet: `143_a-b` and `X143_a.b` -> `143.a.b`."""
-    return [re.sub(r"[^0-9A-Za-z]+", ".", re.sub(r"^X(?=\d)", "", name)) for name in names]
+    samples.uns.setdefault("read_report", {}).update(
+        not_in_sheet=in_table,
+        sheet={
+            "path": str(where),
+            "matched": "as written" if as_written else "as R rewrites names",
+            "n_matched": len(used),
+            "n_only_in_table": len(in_table),
+            "n_only_in_sheet": len(in_sheet),
+            "only_in_sheet": in_sheet[:10],
+            "n_near": len(near),
+            "near": [str(miss) for miss in near[:10]],
+        },
+    )
 
 
 def _some(names: Iterable[str]) -> str:

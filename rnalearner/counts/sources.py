@@ -1,27 +1,13 @@
 """Everything that a recipe reads, as sources of studies."""
 
 from pathlib import Path
-from typing import Literal, Protocol
-
-import anndata
+from typing import Literal
 
 from rnalearner.config.data import DataConfig
-from rnalearner.counts.genes import GeneTable, first_repeated
+from rnalearner.counts.gene_table import read_gene_table
+from rnalearner.counts.genes import first_repeated
+from rnalearner.counts.source import Source
 from rnalearner.errors import RecipeError
-
-
-class Source(Protocol):
-    """Studies by name. `corpus`: they may train the model. `task`: they are only asked about."""
-
-    @property
-    def role(self) -> str: ...
-
-    def studies(self) -> list[str]: ...
-
-    def read(self, study: str) -> anndata.AnnData:
-        """Samples of one study. layers["counts"], and obs: study, modality ("bulk" or "single-cell"),
-        subject, tissue (may be ""), total, n_expressed, and whatever else is known of them."""
-        ...
 
 
 def open_sources(data: DataConfig, simulated: Path) -> list[Source]:
@@ -43,23 +29,25 @@ def open_sources(data: DataConfig, simulated: Path) -> list[Source]:
         if len(data.corpus) > 1:
             what = f"names {len(data.corpus)} mirrors of recount3"
             raise RecipeError("data.corpus", what, "name one, and put the projects there")
-        sources.append(Recount3Source(data.root / data.corpus[0], data.projects, data.exclude))
+        mirror = data.root / data.corpus[0]
+        sources.append(Recount3Source(mirror, data.projects, data.exclude, data.scaling, data.organism))
     elif data.source == "compendium":
         from rnalearner.counts.compendium import CompendiumSource
 
         folders = [data.root / folder for folder in data.corpus]
         sources.append(CompendiumSource(folders, data.projects, data.exclude))
-    elif not data.tables:
+    elif not data.tables and not data.osdr:
         raise RecipeError("data.source", "is `tables`, and no table is listed", "list some in `data.tables`")
     if data.osdr:
         from rnalearner.counts.osdr import OsdrSource
 
         sheet = data.root / data.sheet if data.sheet is not None else None
-        sources.append(OsdrSource(data.osdr, data.root / data.osdr_folder, sheet))
+        alone: Literal["corpus", "task"] = "task" if sources or data.tables else "corpus"
+        sources.append(OsdrSource(data.osdr, data.root / data.osdr_folder, sheet, alone))
     if data.tables:
         from rnalearner.counts.tables import TablesSource
 
-        genes = GeneTable.from_csv(data.root / data.genes) if data.genes is not None else None
+        genes = read_gene_table(data.root / data.genes) if data.genes is not None else None
         role: Literal["corpus", "task"] = "corpus" if data.source == "tables" else "task"
         sources.append(TablesSource(data.tables, data.root, genes, role))
     repeated = first_repeated(study for source in sources for study in source.studies())

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from rnalearner.config.model import Gene2vecConfig
-from rnalearner.model.gene2vec import GeneVectors, study_residuals
-from rnalearner.shards.read import ShardStore
+from rnalearner.counts.genes import GeneSet
+from rnalearner.model.co_expression import ResidualSketch
+from rnalearner.model.gene2vec import OTHERS_FILES, GeneVectors
 
 UNIT_FLOOR = 0.25
 """Share of the median spread that is added to a gene's own: a gene that hardly varies is not blown up."""
@@ -39,7 +40,10 @@ class Covariance:
     @classmethod
     def of(cls, units_ng: np.ndarray, n_components: int) -> "Covariance":
         """From n residuals in units (0 = not measured); at most `n_components`, fewer where n is less."""
-        gram_nn = units_ng.astype(np.float64) @ units_ng.T.astype(np.float64)
+        gram_nn = np.zeros((len(units_ng), len(units_ng)))
+        for start in range(0, units_ng.shape[1], 1024):  # all genes at once in float64 would be a copy
+            part_nb = units_ng[:, start : start + 1024].astype(np.float64)
+            gram_nn += part_nb @ part_nb.T
         variance_n, left_nn = np.linalg.eigh(gram_nn / max(len(units_ng), 1))
         order = np.argsort(-variance_n)[:n_components]
         # Centred samples are fewer dimensions than their number: what is left is rounding.
@@ -58,20 +62,20 @@ class Covariance:
         return predicted_ng
 
 
-def covariance_vectors(store: ShardStore, rows: np.ndarray, config: Gene2vecConfig, dim: int) -> GeneVectors:
+def covariance_vectors(
+    sketch: ResidualSketch, gene_set: GeneSet, config: Gene2vecConfig, dim: int
+) -> GeneVectors:
     """Gene vectors that are the gene's loadings on the `dim` strongest directions, each of one length.
 
     One length for every direction, because what a strong one has more of would drown the others. A gene
     that does not vary within studies has the vector 0: nothing is known of it, and nothing is said.
     Directions that the samples are too few for are 0 as well.
     """
-    residuals_ng = study_residuals(store, rows, config.max_samples, np.random.default_rng(config.seed))
-    units_ng = residuals_ng / units_of_spread(residuals_ng.std(0))
-    covariance = Covariance.of(units_ng, dim)
-    vectors_gd = np.zeros((len(store.gene_set), dim), np.float32)
+    residuals_rg = sketch.residuals_rg
+    covariance = Covariance.of(residuals_rg / units_of_spread(residuals_rg.std(0)), dim)
+    vectors_gd = np.zeros((len(gene_set), dim), np.float32)
     vectors_gd[:, : covariance.loadings_gk.shape[1]] = covariance.loadings_gk
     vectors_gd /= max(float(np.sqrt(np.mean(vectors_gd**2))), 1e-30)
-    n_unknown = int((residuals_ng == 0).all(0).sum())
-    return GeneVectors(
-        vectors_gd, store.gene_set, n_unknown, config.model_dump(mode="json", exclude={"path"})
-    )
+    n_unknown = int((~residuals_rg.any(0)).sum())
+    about = config.model_dump(mode="json", exclude=OTHERS_FILES)
+    return GeneVectors(vectors_gd, gene_set, n_unknown, about)

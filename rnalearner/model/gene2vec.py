@@ -1,12 +1,12 @@
 """Gene vectors from co-expression: skip-gram over pairs of genes that rise and fall together.
 
 After Du et al. 2019, gene2vec (doi:10.1186/s12864-018-5370-x), which pairs genes correlated within
-a study. Shapes: n samples, g genes, d dimensions, p pairs.
+a study. Shapes: g genes, d dimensions, p pairs.
 """
 
 import hashlib
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,13 +16,12 @@ import torch
 
 from rnalearner.checkpoint import load_checkpoint, save_checkpoint
 from rnalearner.config.model import Gene2vecConfig
-from rnalearner.counts.genes import GeneSet
+from rnalearner.counts.genes import GeneSet, kind_of
 from rnalearner.errors import CheckpointError
-from rnalearner.shards.read import ShardStore
+from rnalearner.model.co_expression import ResidualSketch, co_expressed_pairs
 
-MIN_EXPRESSED_SHARE = 0.1
-"""Genes above zero in fewer of the samples pair with none: one sample would make any two of them
-correlate perfectly."""
+OTHERS_FILES = {"path", "names", "orthologs", "sets"}
+"""Settings that learned vectors do not depend on."""
 
 LEARNING_RATE = 0.1
 """Four times gensim's own: with it 5 epochs over 15,117 genes x 200 dimensions end where 20 do
@@ -48,6 +47,14 @@ class GeneVectors:
     @property
     def dim(self) -> int:
         return int(self.vectors_gd.shape[1])
+
+    def learned(self) -> np.ndarray:
+        """Genes whose vector is neither random nor 0, bool g."""
+        learned_g = np.asarray(self.vectors_gd.any(axis=1))
+        for seed in {0, int(self.about.get("seed", 0))}:
+            drawn_gd = random_vectors(self.gene_set, self.dim, seed)
+            learned_g = learned_g & (self.vectors_gd != drawn_gd).any(axis=1)
+        return learned_g
 
     def save(self, folder: Path) -> str:
         """Write to `folder` as a checkpoint; return the sha256 of the vectors."""
@@ -82,7 +89,8 @@ class GeneVectors:
     def _aligned(self, folder: Path, gene_set: GeneSet) -> "GeneVectors":
         known_g = np.array([gene in self.gene_set.index for gene in gene_set.ids])
         if not known_g.any():
-            what = f"holds no vector for {gene_set.ids[0]} or any other gene of these samples"
+            what = f"holds no vector for {gene_set.ids[0]} or any other gene of these samples: it names "
+            what += kind_of(self.gene_set.ids)
             raise CheckpointError(folder, what, "use vectors of the same species and kind of id")
         vectors_gd = random_vectors(gene_set, self.dim)
         source = [self.gene_set.index[gene] for gene in gene_set.ids if gene in self.gene_set.index]
@@ -90,72 +98,31 @@ class GeneVectors:
         return GeneVectors(vectors_gd, gene_set, int((~known_g).sum()))
 
 
-def learn_gene_vectors(store: ShardStore, rows: np.ndarray, config: Gene2vecConfig, dim: int) -> GeneVectors:
-    """Gene vectors from the samples `rows` of `store`: residuals, pairs, skip-gram."""
-    residuals_ng = study_residuals(store, rows, config.max_samples, np.random.default_rng(config.seed))
-    pairs_p2, _ = co_expressed_pairs(residuals_ng, config.min_correlation, config.max_pairs_per_gene)
-    return train_gene_vectors(pairs_p2, store.gene_set, config, dim)
+def learn_gene_vectors(
+    sketch: ResidualSketch, gene_set: GeneSet, config: Gene2vecConfig, dim: int
+) -> GeneVectors:
+    """Gene vectors by skip-gram over the genes that correlate within studies."""
+    pairs_p2, _ = co_expressed_pairs(sketch.residuals_rg, config.min_correlation, config.max_pairs_per_gene)
+    return train_gene_vectors(pairs_p2, gene_set, config, dim)
 
 
-def study_residuals(
-    store: ShardStore, rows: np.ndarray, max_samples: int, rng: np.random.Generator
-) -> np.ndarray:
-    """Scaled expression minus the mean of the sample's study, float32 n×g.
+@dataclass(frozen=True, eq=False)
+class PairSentences:
+    """Both directions of every pair, shuffled, as sentences of two words; each pass is the same.
 
-    Centring leaves what varies within studies, and takes away tissues and batches, which would
-    otherwise make most correlations. Not measured becomes 0, the mean. Whole studies are drawn at
-    random up to `max_samples`: a few samples of each of many would leave nothing within a study.
+    Words are made as they are read: all 1.5 million sentences of 15,000 genes x 50 partners as text
+    would take 550 MB, where their numbers take 24.
     """
-    study_n = store.obs["study"].to_numpy()[rows]
-    studies = rng.permutation(np.unique(study_n).astype(object))
-    rows_by_study = [rows[study_n == study] for study in studies]
-    n = min(max_samples, len(rows))
-    residuals_ng = np.empty((n, len(store.gene_set)), np.float32)
-    expressed_g = np.zeros(len(store.gene_set))
-    start = 0
-    for study_rows in rows_by_study:
-        stop = min(start + len(study_rows), n)
-        values_ng = store.values(study_rows[: stop - start])
-        measured_ng = ~np.isnan(values_ng)
-        values_ng[~measured_ng] = 0
-        expressed_g += (values_ng > 0).sum(axis=0)
-        values_ng -= values_ng.sum(axis=0) / np.maximum(measured_ng.sum(axis=0), 1)
-        values_ng[~measured_ng] = 0
-        residuals_ng[start:stop] = values_ng
-        start = stop
-    residuals_ng[:, expressed_g < MIN_EXPRESSED_SHARE * n] = 0
-    return residuals_ng
 
+    pairs_p2: np.ndarray
+    seed: int
+    block: int = 8192
 
-def co_expressed_pairs(
-    residuals_ng: np.ndarray, min_correlation: float, max_pairs_per_gene: int, block: int = 512
-) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs of genes (int64 p×2, first < second, ascending) and their Pearson correlation (p).
-
-    For each gene its `max_pairs_per_gene` strongest partners of at least `min_correlation`; a pair
-    counts if either gene chose it. Only positive correlation: genes that go against each other are
-    not alike. `block` genes at a time against all: memory is block × g, never g × g. Genes that do
-    not vary have no partner.
-    """
-    norm_g = np.linalg.norm(residuals_ng, axis=0)
-    unit_ng = residuals_ng / np.where(norm_g > 0, norm_g, 1)
-    n_genes = unit_ng.shape[1]
-    k = min(max_pairs_per_gene, n_genes)
-    firsts, seconds, strengths = [], [], []
-    for start in range(0, n_genes, block):
-        r_bg = unit_ng[:, start : start + block].T @ unit_ng
-        here = np.arange(len(r_bg))
-        r_bg[here, start + here] = -1  # a gene is not its own partner
-        partner_bk = np.argpartition(r_bg, n_genes - k, axis=1)[:, n_genes - k :]
-        r_bk = np.take_along_axis(r_bg, partner_bk, axis=1)
-        row, chosen = np.nonzero(r_bk >= min_correlation)
-        firsts.append(start + row)
-        seconds.append(partner_bk[row, chosen])
-        strengths.append(r_bk[row, chosen])
-    first, second = np.concatenate(firsts), np.concatenate(seconds)
-    key = np.minimum(first, second) * n_genes + np.maximum(first, second)
-    unique, where = np.unique(key, return_index=True)
-    return np.stack(np.divmod(unique, n_genes), axis=1), np.concatenate(strengths)[where]
+    def __iter__(self) -> Iterator[list[str]]:
+        both = np.concatenate([self.pairs_p2, self.pairs_p2[:, ::-1]])
+        order = np.random.default_rng(self.seed).permutation(len(both))
+        for start in range(0, len(both), self.block):
+            yield from both[order[start : start + self.block]].astype(str).tolist()
 
 
 def train_gene_vectors(
@@ -166,15 +133,13 @@ def train_gene_vectors(
     The same pairs and seed give the same bits: one worker thread, and no use of Python's `hash`.
     """
     vectors_gd = random_vectors(gene_set, dim, config.seed)
-    about = config.model_dump(mode="json", exclude={"path"}) | {"n_pairs": len(pairs_p2)}
+    about = config.model_dump(mode="json", exclude=OTHERS_FILES) | {"n_pairs": len(pairs_p2)}
     if not len(pairs_p2):
         return GeneVectors(vectors_gd, gene_set, len(gene_set), about)
     from gensim.models import Word2Vec  # here, because it takes a second and loading needs it not
 
-    both = np.concatenate([pairs_p2, pairs_p2[:, ::-1]])
-    shuffled = np.random.default_rng(config.seed).permutation(both).astype(str).tolist()
     model = Word2Vec(
-        shuffled,
+        PairSentences(pairs_p2, config.seed),
         vector_size=dim,
         window=1,
         min_count=1,

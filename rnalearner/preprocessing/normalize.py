@@ -56,3 +56,19 @@ def _log2p1(counts_ng: np.ndarray, per: float, total_n: np.ndarray) -> np.ndarra
     values_ng /= divisor_n[:, None]
     values_ng += 1
     return np.log2(values_ng, out=values_ng).astype(np.float32)
+
+
+def quickly_scaled(counts_ng: np.ndarray, total_n: np.ndarray, name: str) -> np.ndarray:
+    """`scaled` in the counts' own memory (float32) and good to six digits: for sums, not for bins."""
+    if name == "log2p1_cpm":
+        per_n = 1e6 / np.where(total_n > 0, total_n, 1.0)
+    elif name == "log2p1_cp10k":
+        panel_n = np.nansum(counts_ng, axis=1, dtype=np.float64)
+        per_n = 1e4 / np.where(panel_n > 0, panel_n, 1.0)
+    else:
+        raise ValueError(f"there is no scale {name!r}")
+    counts_ng *= per_n[:, None].astype(np.float32)
+    counts_ng += 1
+    np.log(counts_ng, out=counts_ng)  # half the time of log2, and 0 of 1 all the same
+    counts_ng *= np.float32(1 / np.log(2))
+    return counts_ng

@@ -4,7 +4,6 @@ Drawn with matplotlib's objects, not pyplot, so that nothing global is touched a
 Shapes: n samples, k components.
 """
 
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,10 +19,13 @@ from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 from PIL import Image
 
+from rnalearner.clustering.strata import stratified_rows
 from rnalearner.publish import publish_file
 
-MIN_DRAWN, MAX_DRAWN = 200, 5000
+MIN_DRAWN, MAX_DRAWN = 200, 2500
 """Samples in a pair plot: fewer show no shape, more hide each other."""
+DRAWN_BYTES = 48 * 2**20
+"""Memory that their counts may take: 838 samples of 15,000 genes."""
 NAMED_GROUPS = 9
 """Groups with a colour of their own; the rest share grey."""
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#7b5ea7", "#8c6d31", "#222222")
@@ -33,10 +35,15 @@ GREY, FRAME = "#b8b8b8", "#c9ccd1"
 DPI = 100
 
 
-def drawn_rows(n_samples: int, share: float, rng: np.random.Generator) -> np.ndarray:
-    """Sorted rows of a random `share` of the samples: at least 200 where there are as many, at most 5000."""
-    n_drawn = min(n_samples, MAX_DRAWN, max(MIN_DRAWN, round(share * n_samples)))
-    return np.sort(rng.choice(n_samples, n_drawn, replace=False))
+def drawn_rows(groups_n: np.ndarray, n_genes: int, share: float, rng: np.random.Generator) -> np.ndarray:
+    """Ascending places of a random `share` of the samples, as many of each of `groups_n` as there are.
+
+    At least 200 where there are as many, at most 2,500, and no more than DRAWN_BYTES of their counts.
+    """
+    n_drawn = min(
+        MAX_DRAWN, max(MIN_DRAWN, round(share * len(groups_n))), max(3, DRAWN_BYTES // (4 * n_genes))
+    )
+    return stratified_rows(groups_n, n_drawn, rng)
 
 
 def draw_pair_plot(
@@ -49,17 +56,6 @@ def draw_pair_plot(
     path = folder / f"pca_by_{column}.png"
     _save(_pair_figure(raw_nk, preprocessed_nk, obs[column].astype(str).to_numpy(), column), path)
     return path
-
-
-def umap_positions(scores_nk: np.ndarray, seed: int) -> np.ndarray:
-    """UMAP of the scores, n x 2; one thread, because only then does a seed give the same map."""
-    with warnings.catch_warnings():
-        # umap mentions at import that its neural variant, which is not used, lacks Tensorflow.
-        warnings.filterwarnings("ignore", "Tensorflow not installed", ImportWarning)
-        from umap import UMAP  # here, not above: its import takes seconds
-    # Starting from the components, not from a spectral layout, which small or split graphs lack.
-    settings = {"n_neighbors": min(15, len(scores_nk) - 1), "init": "pca", "random_state": seed}
-    return np.asarray(UMAP(**settings, n_jobs=1).fit_transform(scores_nk), dtype=np.float32)
 
 
 def draw_sample_clusters(
@@ -75,7 +71,7 @@ def draw_sample_clusters(
         axes = figure.add_subplot(rows, columns, place)
         colours = _many_colours(k)[labels_n]
         axes.scatter(positions_n2[:, 0], positions_n2[:, 1], c=colours, s=size, linewidths=0, rasterized=True)
-        for label in range(k):
+        for label in np.unique(labels_n):
             at = _middle_sample(positions_n2[labels_n == label])
             axes.annotate(str(label), at, (0, 4), textcoords="offset points", **_LABEL)
         axes.set_title(f"K = {k}" + (" (used)" if k == chosen else ""), fontsize=9)
@@ -85,6 +81,28 @@ def draw_sample_clusters(
         axes.spines[:].set_color(FRAME)
     _save(figure, path)
     return [path]
+
+
+def draw_choice_of_k(choice: pd.DataFrame, path: Path, chosen: int | None = None) -> Path:
+    """Silhouette and stability against K, of `choice_of_k`'s table; `chosen` is the K that goes on."""
+    figure = Figure(figsize=(9, 3.4), layout="constrained")
+    halves = (("silhouette", "apart from the next: silhouette"), ("stability", "found again: adjusted Rand"))
+    for place, (column, title) in enumerate(halves, start=1):
+        axes = figure.add_subplot(1, 2, place)
+        k, value = choice["k"].to_numpy(), choice[column].to_numpy(dtype=float)
+        if f"{column}_low" in choice:
+            low, high = (choice[f"{column}_{end}"].to_numpy(dtype=float) for end in ("low", "high"))
+            axes.fill_between(k, low, high, color=COLOURS[0], alpha=0.15, linewidth=0)
+        axes.plot(k, value, marker="o", markersize=4, color=COLOURS[0])
+        if chosen is not None:
+            axes.axvline(chosen, color=COLOURS[1], linestyle=":", label=f"K = {chosen} (used)")
+            axes.legend(frameon=False, fontsize=8)
+        axes.set_title(title, fontsize=10)
+        axes.set(xlabel="K", xticks=k)
+        axes.tick_params(labelsize=8)
+        axes.spines[["top", "right"]].set_visible(False)
+    _save(figure, path)
+    return path
 
 
 _LABEL: Any = {

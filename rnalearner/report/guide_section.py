@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from rnalearner.config import RunConfig
-from rnalearner.counts.genes import GeneTable
+from rnalearner.counts.gene_table import read_gene_table
 from rnalearner.guide.artefact import provenance
 from rnalearner.guide.scaling import Guide
 from rnalearner.report import guide_figures as draw
@@ -66,5 +66,5 @@ def gene_symbols(tables: RunTables, config: RunConfig) -> dict[str, str]:
     path = None if config.data.genes is None else config.data.root / config.data.genes
     if len(found) == len(wanted) or path is None or not path.is_file():
         return found
-    table = GeneTable.from_csv(path).symbol_of
+    table = read_gene_table(path).symbol_of
     return {gene: table[gene] for gene in wanted if gene in table} | found

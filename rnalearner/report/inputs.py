@@ -30,8 +30,9 @@ SCHEMAS = {
     "guide_layers": "layer parameters moved share agreement",
     "guide_genes": "gene moved times_median",
     "guide_members": "run scout_id name accuracy moved weight",
+    "vector_sets": "set genes vectors random",
 }
-NAMES = ("task", "arm", "split", "sample", "subject", "study", "name", "class", "gene", "symbol")
+NAMES = ("task", "arm", "split", "sample", "subject", "study", "name", "class", "gene", "symbol", "set")
 TEXT = (*NAMES, "layer", "tensor", "run", "sha256")
 FLAGS = ("centred", "unseen_subject", "converged", "guided", "in_guide")
 GUIDE_TABLES = ("versions", "tensors", "layers", "genes", "members")
@@ -56,6 +57,7 @@ class RunTables:
     guide_layers: pd.DataFrame | None = None
     guide_genes: pd.DataFrame | None = None
     guide_members: pd.DataFrame | None = None
+    vector_sets: pd.DataFrame | None = None
 
 
 def read_tables(layout: RunLayout) -> RunTables:
@@ -65,6 +67,7 @@ def read_tables(layout: RunLayout) -> RunTables:
     learner = {"guided": "runs", "guided_predictions": "predictions", "guided_genes": "genes"}
     paths |= {name: layout.linear(table) for name, table in learner.items()}
     paths |= {"pretrain": layout.pretrain_metrics, "scouts": layout.scouts}
+    paths |= {"vector_sets": layout.vector_sets}
     paths |= {f"guide_{name}": layout.guide_table(name) for name in GUIDE_TABLES}
     return RunTables(**{n: read_table(p, SCHEMAS[n].split()) for n, p in paths.items() if p.exists()})
 

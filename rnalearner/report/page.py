@@ -26,6 +26,7 @@ from rnalearner.report.tables import (
     rival_table,
     scouts_table,
 )
+from rnalearner.report.vectors_section import vectors_section
 
 PICTURES = {".svg": "image/svg+xml", ".png": "image/png"}
 CAPTIONS = "captions.json"
@@ -101,6 +102,7 @@ def render(
             else None,
             pictures=[{"source": data_uri(path), "caption": caption} for path, caption in pictures],
             scouts=_records(scouts_table(tables.scouts)) if tables.scouts is not None else None,
+            vectors=vectors_section(tables.vector_sets),
             guide=guide_section(guide, tables, config.scouting.guide_agreement, named),
             studies=ingested["studies"] if ingested else None,
         )

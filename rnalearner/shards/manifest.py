@@ -1,4 +1,8 @@
-"""What lies in a folder of shards: files, rows, checksums, gene set and scale."""
+"""What lies in a folder of shards: files, rows, checksums, gene set and scale.
+
+A folder that grows keeps all that it has: new shards, a new table of samples and a new version of the
+manifest lie beside the old ones, whose bytes stay.
+"""
 
 import hashlib
 import json
@@ -12,8 +16,20 @@ from rnalearner.counts.genes import GeneSet
 from rnalearner.errors import CheckpointError, GeneError
 from rnalearner.publish import sha256_of, write_json, write_text
 
-MANIFEST, GENES, OBS = "manifest.json", "genes.txt", "obs.parquet"
+GENES = "genes.txt"
 REMAKE = "restore the folder or run `rnalearner ingest` again"
+
+
+def manifest_name(version: int) -> str:
+    return f"manifest-{version:05d}.json"
+
+
+def shard_name(number: int) -> str:
+    return f"shard-{number:05d}.parquet"
+
+
+def obs_name(version: int) -> str:
+    return f"obs-{version:05d}.parquet"
 
 
 class _Strict(BaseModel):
@@ -23,9 +39,13 @@ class _Strict(BaseModel):
 class FileEntry(_Strict):
     """One file of the folder; the pattern keeps a manifest from naming files elsewhere."""
 
-    name: str = Field(pattern=r"^(shard-\d{5,}|obs)\.parquet$")
+    name: str = Field(pattern=r"^(shard|obs)-\d{5,}\.parquet$")
     n_bytes: int = Field(ge=0)
     sha256: str
+
+    @classmethod
+    def of(cls, path: Path) -> "FileEntry":
+        return cls(name=path.name, n_bytes=path.stat().st_size, sha256=sha256_of(path))
 
     def check_size(self, folder: Path) -> None:
         """Raise CheckpointError where the file is missing or of another size."""
@@ -48,6 +68,10 @@ class ShardEntry(FileEntry):
     group_rows: tuple[int, ...]
 
     @property
+    def number(self) -> int:
+        return int(self.name.removeprefix("shard-").removesuffix(".parquet"))
+
+    @property
     def n_obs(self) -> int:
         return sum(self.group_rows)
 
@@ -55,28 +79,49 @@ class ShardEntry(FileEntry):
 class Manifest(_Strict):
     """All that a reader must know before it opens a shard; written last."""
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
+    version: int = Field(1, ge=1)
+    """Counts how often the folder grew."""
+    parent: str | None = None
+    """Checksum of the version before."""
     gene_set: str
     """sha256 of the gene ids, which lie in genes.txt."""
     n_genes: int = Field(ge=1)
     preprocessing: PreprocessingConfig
     n_obs: int = Field(ge=0)
-    obs: FileEntry
+    obs: tuple[FileEntry, ...]
+    """Tables of samples, one a version; together they list the samples of the shards in order."""
     shards: tuple[ShardEntry, ...]
 
+    @property
+    def checksum(self) -> str:
+        return _digest(self.model_dump(mode="json"))
+
+    def grown(self, obs: FileEntry, shards: tuple[ShardEntry, ...]) -> "Manifest":
+        """The next version: all that this one has, and these."""
+        more = {
+            "version": self.version + 1,
+            "parent": self.checksum,
+            "n_obs": self.n_obs + sum(shard.n_obs for shard in shards),
+            "obs": (*self.obs, obs),
+            "shards": (*self.shards, *shards),
+        }
+        return self.model_copy(update=more)
+
     def save(self, folder: Path, gene_set: GeneSet) -> None:
-        """Write genes.txt and manifest.json, which carries a checksum of itself."""
-        write_text(folder / GENES, "".join(f"{gene}\n" for gene in gene_set.ids))
+        """Write the manifest, which carries a checksum of itself, and with the first version genes.txt."""
+        if self.version == 1:
+            write_text(folder / GENES, "".join(f"{gene}\n" for gene in gene_set.ids))
         content = self.model_dump(mode="json")
-        write_json(folder / MANIFEST, {"sha256": _digest(content), "content": content})
+        write_json(folder / manifest_name(self.version), {"sha256": _digest(content), "content": content})
 
     @classmethod
-    def load(cls, folder: Path) -> tuple["Manifest", GeneSet]:
-        """Read and check the manifest, the gene ids and the sizes of all files.
+    def load(cls, folder: Path, version: int | None = None) -> tuple["Manifest", GeneSet]:
+        """Read and check the manifest (the newest), the gene ids and the sizes of all files.
 
-        Raises CheckpointError naming the file that is missing, damaged or of another version.
+        Raises CheckpointError naming the file that is missing, damaged or of another kind.
         """
-        path = folder / MANIFEST
+        path = folder / manifest_name(version or max(versions(folder), default=1))
         try:
             stored = json.loads(path.read_text(encoding="utf-8"))
             content, digest = stored["content"], stored["sha256"]
@@ -92,7 +137,7 @@ class Manifest(_Strict):
             raise CheckpointError(
                 path, f"is of another version ({error.errors()[0]['msg']})", REMAKE
             ) from None
-        for entry in (manifest.obs, *manifest.shards):
+        for entry in (*manifest.obs, *manifest.shards):
             entry.check_size(folder)
         return manifest, manifest._genes(folder / GENES)
 
@@ -105,6 +150,11 @@ class Manifest(_Strict):
         if gene_set.sha256 != self.gene_set or len(gene_set) != self.n_genes:
             raise CheckpointError(path, "these are not the genes of the manifest", REMAKE)
         return gene_set
+
+
+def versions(folder: Path) -> list[int]:
+    """The versions of the manifest that lie in `folder`, ascending."""
+    return sorted(int(path.stem.removeprefix("manifest-")) for path in folder.glob("manifest-*.json"))
 
 
 def _digest(content: Any) -> str:

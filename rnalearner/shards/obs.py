@@ -1,6 +1,7 @@
 """The table of samples beside the counts: one row a sample, the columns of all studies."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,10 @@ import pandas as pd
 from rnalearner.errors import CountsError
 
 REQUIRED = ("sample", "study", "modality", "subject", "tissue", "total", "n_expressed")
+MOST_COLUMNS = 64
+"""Ten thousand public studies name thousands of attributes, most of them once."""
+OTHERS = "other_attributes"
+"""What has no column of its own, as `name;;value|name;;value`."""
 
 
 def checked_obs(obs: pd.DataFrame, where: Path) -> pd.DataFrame:
@@ -37,6 +42,31 @@ def joined_obs(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """
     names = list(dict.fromkeys([*REQUIRED, *(name for frame in frames for name in frame.columns)]))
     return pd.DataFrame({str(name): _joined_column(name, frames) for name in names})
+
+
+def frequent_columns(frames: Iterable[pd.DataFrame], always: Iterable[str]) -> set[str]:
+    """The columns that stay: required ones, `always`, and those that most samples say something in."""
+    said: Counter[str] = Counter()
+    for frame in frames:
+        for name in frame.columns:
+            said[str(name)] += int((frame[name].notna() & (frame[name] != "")).sum())
+    kept = {*REQUIRED, *always, OTHERS}
+    by_use = sorted((name for name in said if name not in kept), key=lambda name: (-said[name], name))
+    return kept | set(by_use[:MOST_COLUMNS])
+
+
+def with_columns(frame: pd.DataFrame, kept: set[str]) -> pd.DataFrame:
+    """`frame` with these columns; what others say goes into OTHERS."""
+    rare = [name for name in frame.columns if name not in kept]
+    if not rare:
+        return frame
+    texts = frame[OTHERS].tolist() if OTHERS in frame else [""] * len(frame)
+    for name in rare:
+        values = frame[name].tolist()
+        for row, value in enumerate(values):
+            if not pd.isna(value) and value != "":
+                texts[row] += f"{'|' if texts[row] else ''}{name};;{value}"
+    return frame.drop(columns=rare).assign(**{OTHERS: texts})
 
 
 def _joined_column(name: str, frames: Sequence[pd.DataFrame]) -> np.ndarray:

@@ -1,8 +1,10 @@
 """Samples from Parquet shards: row groups in, counts, scaled values or bins out."""
 
+import threading
 from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,7 +16,8 @@ from rnalearner.counts.genes import GeneSet
 from rnalearner.errors import CheckpointError
 from rnalearner.preprocessing import pipeline
 from rnalearner.preprocessing.binning import BinVocabulary
-from rnalearner.shards.manifest import OBS, REMAKE, Manifest
+from rnalearner.shards.manifest import REMAKE, FileEntry, Manifest
+from rnalearner.shards.obs import joined_obs
 from rnalearner.shards.sampling import EpochPlan
 
 CACHED_GROUPS = 4
@@ -24,7 +27,8 @@ class ShardStore:
     """A folder of shards, open for reading; a global row is a sample's place in `obs`.
 
     Reads whole row groups and keeps the last CACHED_GROUPS of them: memory does not grow with the
-    store. Each file is checked against its sha256 the first time that it is read.
+    store. Each file is checked against its sha256 the first time that it is read. Threads may read side
+    by side.
     """
 
     def __init__(self, folder: Path, manifest: Manifest, gene_set: GeneSet, obs: pd.DataFrame) -> None:
@@ -35,19 +39,27 @@ class ShardStore:
         self._place = [(shard, g) for shard in manifest.shards for g in range(len(shard.group_rows))]
         self._verified: set[str] = set()
         self._cache: OrderedDict[int, tuple[np.ndarray, np.ndarray]] = OrderedDict()
+        self._lock = threading.Lock()
 
     @classmethod
-    def open(cls, folder: Path) -> "ShardStore":
-        """Check manifest, genes, sizes of all files and the table of samples; read no counts yet.
-
-        Raises CheckpointError naming the file that is missing or damaged.
+    def open(cls, folder: Path, version: int | None = None) -> "ShardStore":
+        """Check manifest (the newest), genes, sizes of all files and the tables of samples; read no counts
+        yet. Raises CheckpointError naming the file that is missing or damaged.
         """
-        manifest, gene_set = Manifest.load(folder)
-        manifest.obs.check_bytes(folder)
-        obs = pd.read_parquet(folder / OBS)
+        manifest, gene_set = Manifest.load(folder, version)
+        parts = [_read_obs(folder, entry) for entry in manifest.obs]
+        obs = parts[0] if len(parts) == 1 else joined_obs(parts)
         if len(obs) != manifest.n_obs or sum(shard.n_obs for shard in manifest.shards) != len(obs):
-            raise CheckpointError(folder / OBS, "does not list the samples of the shards", REMAKE)
+            raise CheckpointError(
+                folder / manifest.obs[-1].name, "does not list the samples of the shards", REMAKE
+            )
         return cls(folder, manifest, gene_set, obs)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_lock": None, "_cache": OrderedDict()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _lock=threading.Lock())
 
     @property
     def preprocessing(self) -> PreprocessingConfig:
@@ -63,7 +75,7 @@ class ShardStore:
 
     def verify(self) -> None:
         """Check every file against its sha256; raises CheckpointError naming the first that differs."""
-        for entry in (self.manifest.obs, *self.manifest.shards):
+        for entry in (*self.manifest.obs, *self.manifest.shards):
             entry.check_bytes(self.folder)
 
     def counts(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -125,13 +137,12 @@ class ShardStore:
         return np.empty(0, np.int64), np.empty((0, len(self.gene_set)), np.float32), np.empty(0)
 
     def _group(self, group: int) -> tuple[np.ndarray, np.ndarray]:
-        if group in self._cache:
-            self._cache.move_to_end(group)
-            return self._cache[group]
+        with self._lock:
+            if group in self._cache:
+                self._cache.move_to_end(group)
+                return self._cache[group]
         shard, group_in_shard = self._place[group]
-        if shard.name not in self._verified:
-            shard.check_bytes(self.folder)
-            self._verified.add(shard.name)
+        self._check(shard)
         path = self.folder / shard.name
         try:
             with pq.ParquetFile(path) as file:
@@ -140,7 +151,19 @@ class ShardStore:
             raise CheckpointError(path, f"cannot be read ({error})", REMAKE) from None
         flat = table.column("counts").combine_chunks().flatten().to_numpy()
         decoded = flat.reshape(table.num_rows, len(self.gene_set)), table.column("total").to_numpy()
-        self._cache[group] = decoded
-        while len(self._cache) > CACHED_GROUPS:
-            self._cache.popitem(last=False)
+        with self._lock:
+            self._cache[group] = decoded
+            while len(self._cache) > CACHED_GROUPS:
+                self._cache.popitem(last=False)
         return decoded
+
+    def _check(self, shard: FileEntry) -> None:
+        """Every byte, once; of several threads each checks what it is the first to need."""
+        if shard.name not in self._verified:
+            shard.check_bytes(self.folder)
+            self._verified.add(shard.name)
+
+
+def _read_obs(folder: Path, entry: FileEntry) -> pd.DataFrame:
+    entry.check_bytes(folder)
+    return pd.read_parquet(folder / entry.name)

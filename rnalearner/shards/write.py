@@ -1,5 +1,6 @@
-"""Counts to Parquet shards, one row group in memory at a time."""
+"""Counts to Parquet shards, one row group in memory at a time. Shapes: n samples, g genes."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -11,8 +12,8 @@ import pyarrow.parquet as pq
 from rnalearner.config.preprocessing import PreprocessingConfig, ShardConfig
 from rnalearner.counts.genes import GeneSet
 from rnalearner.errors import CountsError
-from rnalearner.publish import publish_folder, sha256_of
-from rnalearner.shards.manifest import OBS, FileEntry, Manifest, ShardEntry
+from rnalearner.publish import publish_folder
+from rnalearner.shards.manifest import FileEntry, Manifest, ShardEntry, obs_name, shard_name
 from rnalearner.shards.obs import checked_obs, joined_obs
 
 
@@ -23,28 +24,84 @@ def shard_schema(n_genes: int) -> pa.Schema:
     return pa.schema([pa.field(name, kind, nullable=False) for name, kind in columns.items()])
 
 
-class ShardWriter:
-    """Write samples to `folder`, which appears, complete, only when the `with` block ends well.
+class ShardFile:
+    """One shard while it is written to `path`, which only `close` makes whole.
 
-    Counts are kept as given (float32, NaN = not measured): bins and scaled values are made at
-    reading, so that they never go stale. `obs` needs the columns in `obs.REQUIRED` and may have
-    others, which may differ between calls.
+    Counts are kept as given (float32, NaN = not measured): bins and scaled values are made at reading,
+    so that they never go stale.
+    """
+
+    def __init__(self, path: Path, gene_set: GeneSet, rows_per_group: int) -> None:
+        self.path, self.n_rows = path, 0
+        self._gene_set, self._schema = gene_set, shard_schema(len(gene_set))
+        self._group_ng = np.empty((rows_per_group, len(gene_set)), np.float32)
+        self._identity: list[tuple[str, str, float]] = []  # sample, study, total of the group's rows
+        self._seen: set[tuple[str, str]] = set()
+        self._group_rows: list[int] = []
+        self._file = pq.ParquetWriter(path, self._schema, compression="zstd")
+
+    def add(self, counts_ng: np.ndarray, obs: pd.DataFrame) -> None:
+        """Append samples: counts n×g in the order of the gene set, and their n rows of checked `obs`.
+
+        Raises CountsError for a sample given twice, negative or infinite counts, a sample without
+        any measured gene, or a shape that does not fit.
+        """
+        _check_counts(counts_ng, obs, self._gene_set, self.path)
+        identity = [
+            (str(sample), str(study), float(total))
+            for sample, study, total in zip(obs["sample"], obs["study"], obs["total"], strict=True)
+        ]
+        for sample, study, _ in identity:
+            if (study, sample) in self._seen:
+                raise CountsError(f"study {study}", f"sample {sample} is given twice", "keep one of them")
+            self._seen.add((study, sample))
+        done = 0
+        while done < len(counts_ng):
+            filled = len(self._identity)
+            taken_ng = counts_ng[done : done + len(self._group_ng) - filled]
+            self._group_ng[filled : filled + len(taken_ng)] = taken_ng
+            self._identity += identity[done : done + len(taken_ng)]
+            done += len(taken_ng)
+            if len(self._identity) == len(self._group_ng):
+                self._write_group()
+        self.n_rows += len(counts_ng)
+
+    def _write_group(self) -> None:
+        sample, study, total = zip(*self._identity, strict=True)
+        n = len(self._identity)
+        counts = pa.FixedSizeListArray.from_arrays(
+            pa.array(self._group_ng[:n].ravel()), type=self._schema.field("counts").type
+        )
+        columns = [pa.array(sample), pa.array(study), pa.array(total), counts]
+        self._file.write_table(pa.Table.from_arrays(columns, schema=self._schema), row_group_size=n)
+        self._group_rows.append(n)
+        self._identity = []
+
+    def close(self) -> tuple[int, ...]:
+        """End the file; the samples in each of its row groups."""
+        if self._identity:
+            self._write_group()
+        self._file.close()
+        return tuple(self._group_rows)
+
+    def abandon(self) -> None:
+        self._file.close()
+
+
+class ShardWriter:
+    """Write a whole folder of shards, which appears, complete, only when the `with` block ends well.
+
+    `obs` needs the columns in `obs.REQUIRED` and may have others, which may differ between calls.
     """
 
     def __init__(
         self, folder: Path, gene_set: GeneSet, preprocessing: PreprocessingConfig, config: ShardConfig
     ) -> None:
         self._target, self._gene_set, self._preprocessing = folder, gene_set, preprocessing
-        self._rows_per_shard = config.rows_per_shard
-        rows = min(config.rows_per_group, config.rows_per_shard)
-        self._group_ng = np.empty((rows, len(gene_set)), np.float32)
-        self._filled = 0
+        self._config = config
         self._obs: list[pd.DataFrame] = []
-        self._identity: list[tuple[str, str, float]] = []  # sample, study, total of every row so far
         self._seen: set[tuple[str, str]] = set()
-        self._schema = shard_schema(len(gene_set))
-        self._file: pq.ParquetWriter | None = None
-        self._group_rows: list[int] = []
+        self._file: ShardFile | None = None
         self._shards: list[ShardEntry] = []
         self._publishing = publish_folder(folder)
 
@@ -62,98 +119,93 @@ class ShardWriter:
                 self._publishing.__exit__(type(failure), failure, failure.__traceback__)
                 raise
         elif self._file is not None:
-            self._file.close()
+            self._file.abandon()
         self._publishing.__exit__(kind, error, trace)
 
     def add(self, counts_ng: np.ndarray, obs: pd.DataFrame) -> None:
-        """Append samples: counts n×g in the order of the gene set, and their n rows of `obs`.
-
-        Raises CountsError for a sample given twice, negative or infinite counts, a sample without
-        any measured gene, missing columns, or a shape that does not fit.
-        """
+        """Append samples; a shard ends at `rows_per_shard` of them. Raises what ShardFile.add raises,
+        and CountsError for missing columns."""
         obs = checked_obs(obs, self._target)
-        self._check_counts(counts_ng, obs)
-        identity = [
-            (str(sample), str(study), float(total))
-            for sample, study, total in zip(obs["sample"], obs["study"], obs["total"], strict=True)
-        ]
-        for sample, study, _ in identity:
+        _check_shape(counts_ng, obs, self._gene_set, self._target)
+        self._refuse_repeated(obs)
+        self._obs.append(obs)
+        done = 0
+        while done < len(counts_ng):
+            if self._file is None:
+                rows = min(self._config.rows_per_group, self._config.rows_per_shard)
+                self._file = ShardFile(self._folder / shard_name(len(self._shards)), self._gene_set, rows)
+            room = self._config.rows_per_shard - self._file.n_rows
+            self._file.add(counts_ng[done : done + room], obs.iloc[done : done + room].reset_index(drop=True))
+            done += room
+            if self._file.n_rows == self._config.rows_per_shard:
+                self._close_shard()
+
+    def _refuse_repeated(self, obs: pd.DataFrame) -> None:
+        for sample, study in zip(obs["sample"], obs["study"], strict=True):
             if (study, sample) in self._seen:
                 raise CountsError(f"study {study}", f"sample {sample} is given twice", "keep one of them")
             self._seen.add((study, sample))
-        self._obs.append(obs)
-        self._identity.extend(identity)
-        done = 0
-        while done < len(counts_ng):
-            room = min(len(self._group_ng), self._rows_per_shard - sum(self._group_rows)) - self._filled
-            taken_ng = counts_ng[done : done + room]
-            self._group_ng[self._filled : self._filled + len(taken_ng)] = taken_ng
-            self._filled += len(taken_ng)
-            done += len(taken_ng)
-            if len(taken_ng) == room:
-                self._write_group()
-
-    def _check_counts(self, counts_ng: np.ndarray, obs: pd.DataFrame) -> None:
-        if counts_ng.shape != (len(obs), len(self._gene_set)):
-            raise CountsError(
-                self._target,
-                f"counts are {counts_ng.shape} for {len(obs)} samples and {len(self._gene_set)} genes",
-                "align the counts to the gene set first",
-            )
-        for row, counts_g in enumerate(counts_ng):  # by row: no second copy of a large table
-            where = f"study {obs['study'][row]}, sample {obs['sample'][row]}"
-            bad_g = (counts_g < 0) | np.isinf(counts_g)
-            if bad_g.any():
-                gene = self._gene_set.ids[int(bad_g.argmax())]
-                what = f"gene {gene} has count {counts_g[bad_g][0]}"
-                raise CountsError(where, what, "give counts that are finite and not negative")
-            if np.isnan(counts_g).all():
-                what = "none of its genes is in the gene set"
-                raise CountsError(where, what, "check species and gene ids, or leave it out")
-
-    def _write_group(self) -> None:
-        if self._file is None:
-            path = self._folder / f"shard-{len(self._shards):05d}.parquet"
-            self._file = pq.ParquetWriter(path, self._schema, compression="zstd")
-        start = sum(shard.n_obs for shard in self._shards) + sum(self._group_rows)
-        sample, study, total = zip(*self._identity[start : start + self._filled], strict=True)
-        flat = pa.array(self._group_ng[: self._filled].ravel())
-        counts = pa.FixedSizeListArray.from_arrays(flat, type=self._schema.field("counts").type)
-        columns = [pa.array(sample), pa.array(study), pa.array(total), counts]
-        self._file.write_table(
-            pa.Table.from_arrays(columns, schema=self._schema), row_group_size=self._filled
-        )
-        self._group_rows.append(self._filled)
-        self._filled = 0
-        if sum(self._group_rows) == self._rows_per_shard:
-            self._close_shard()
 
     def _close_shard(self) -> None:
-        if self._file is None:
-            return
-        self._file.close()
-        self._file = None
-        entry = self._entry(f"shard-{len(self._shards):05d}.parquet")
-        self._shards.append(ShardEntry(**entry.model_dump(), group_rows=tuple(self._group_rows)))
-        self._group_rows = []
+        if self._file is not None:
+            self._shards.append(shard_entry(self._file.path, self._file.close()))
+            self._file = None
 
     def _finish(self) -> None:
-        if not self._identity:
-            raise CountsError(self._target, "no sample was kept", "see the reasons in the ingest report")
-        if self._filled:
-            self._write_group()
         self._close_shard()
-        joined_obs(self._obs).to_parquet(self._folder / OBS, index=False)
-        manifest = Manifest(
-            gene_set=self._gene_set.sha256,
-            n_genes=len(self._gene_set),
-            preprocessing=self._preprocessing,
-            n_obs=len(self._identity),
-            obs=self._entry(OBS),
-            shards=tuple(self._shards),
-        )
-        manifest.save(self._folder, self._gene_set)
+        finish_folder(self._folder, self._gene_set, self._preprocessing, self._obs, self._shards)
 
-    def _entry(self, name: str) -> FileEntry:
-        path = self._folder / name
-        return FileEntry(name=name, n_bytes=path.stat().st_size, sha256=sha256_of(path))
+
+def shard_entry(path: Path, group_rows: tuple[int, ...]) -> ShardEntry:
+    return ShardEntry(**FileEntry.of(path).model_dump(), group_rows=group_rows)
+
+
+def finish_folder(
+    folder: Path,
+    gene_set: GeneSet,
+    preprocessing: PreprocessingConfig,
+    obs: Sequence[pd.DataFrame],
+    shards: Sequence[ShardEntry],
+    before: Manifest | None = None,
+) -> Manifest:
+    """Write the table of samples and, last, the manifest: the first, or the one after `before`.
+
+    Raises CountsError where there is no sample.
+    """
+    if not shards:
+        raise CountsError(folder, "no sample was kept", "see the reasons in the ingest report")
+    path = folder / obs_name(1 if before is None else before.version + 1)
+    joined_obs(obs).to_parquet(path, index=False)
+    entry = FileEntry.of(path)
+    if before is not None:
+        manifest = before.grown(entry, tuple(shards))
+    else:
+        manifest = Manifest(
+            gene_set=gene_set.sha256,
+            n_genes=len(gene_set),
+            preprocessing=preprocessing,
+            n_obs=sum(shard.n_obs for shard in shards),
+            obs=(entry,),
+            shards=tuple(shards),
+        )
+    manifest.save(folder, gene_set)
+    return manifest
+
+
+def _check_shape(counts_ng: np.ndarray, obs: pd.DataFrame, gene_set: GeneSet, where: Path) -> None:
+    if counts_ng.shape != (len(obs), len(gene_set)):
+        what = f"counts are {counts_ng.shape} for {len(obs)} samples and {len(gene_set)} genes"
+        raise CountsError(where, what, "align the counts to the gene set first")
+
+
+def _check_counts(counts_ng: np.ndarray, obs: pd.DataFrame, gene_set: GeneSet, path: Path) -> None:
+    _check_shape(counts_ng, obs, gene_set, path)
+    for row, counts_g in enumerate(counts_ng):  # by row: no second copy of a large table
+        where = f"study {obs['study'][row]}, sample {obs['sample'][row]}"
+        bad_g = (counts_g < 0) | np.isinf(counts_g)
+        if bad_g.any():
+            what = f"gene {gene_set.ids[int(bad_g.argmax())]} has count {counts_g[bad_g][0]}"
+            raise CountsError(where, what, "give counts that are finite and not negative")
+        if np.isnan(counts_g).all():
+            what = "none of its genes is in the gene set"
+            raise CountsError(where, what, "check species and gene ids, or leave it out")

@@ -72,7 +72,7 @@ def refused(ingest, tmp_path: Path):
         assert "Traceback" not in done.stderr
         assert done.stderr.rstrip().endswith(errors[0])
         assert not (tmp_path / "run" / "ingest" / "phase.json").exists()
-        assert not (tmp_path / "run" / "ingest" / "shards").exists()
+        assert not list((tmp_path / "run").rglob("manifest-*.json"))
         return errors[0]
 
     return run

@@ -234,3 +234,9 @@ def test_nasas_own_table_is_taken_as_it_is(shared_data: Path, tmp_path: Path) ->
     assert (found.n_samples, found.n_genes, found.integer) == (12, 55536, False)
     assert (found.label_column, found.columns[0].values) == ("label", {"FLT": 6, "GC": 6})
     assert found.n_duplicates == 0
+
+
+def test_names_of_the_sheet_that_come_near_are_suggested(say: Any) -> None:
+    found = report(say(csv(COUNTS_NG), "sample,group\nS1,a\nS2,a\nS3,b\nS4,b\ns5,c\n"))
+    assert found.not_in_sheet == ["S5", "S6"]
+    assert "S5 is perhaps s5 (other case): names must be the same to match." in found.notes

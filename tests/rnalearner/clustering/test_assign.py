@@ -1,9 +1,17 @@
 import logging
 
 import numpy as np
+from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
 
-from rnalearner.clustering.assign import assign_sample_clusters
+from rnalearner.clustering.assign import (
+    assign_sample_clusters,
+    centres_from,
+    n_starts,
+    nearest,
+    sample_cluster_centres,
+)
+from rnalearner.each import one_by_one, threads
 
 
 def three_clouds():
@@ -50,3 +58,36 @@ def test_the_same_generator_gives_the_same_labels():
     second = assign_sample_clusters(scores_nk, (4, 7), np.random.default_rng(5))
     for k in (4, 7):
         np.testing.assert_array_equal(first[k], second[k])
+
+
+def test_many_samples_have_fewer_starts():
+    assert n_starts(20_000) == 10
+    assert n_starts(205_297) == 3
+
+
+def test_the_bits_of_the_centres_are_the_same_for_any_number_of_workers():
+    scores_nk = np.random.default_rng(0).normal(size=(3000, 5)).astype(np.float32)
+    first, second = (
+        sample_cluster_centres(scores_nk, (3, 8), np.random.default_rng(1), each)
+        for each in (one_by_one, threads(2))
+    )
+    for k in (3, 8):
+        np.testing.assert_array_equal(first[k], second[k])
+
+
+def test_from_the_same_first_samples_k_means_of_memory_finds_the_same():
+    scores_nk = np.random.default_rng(0).normal(size=(900, 5)).astype(np.float32)
+    first_n = np.array([4, 88, 700, 31])
+    theirs = KMeans(4, init=scores_nk[first_n], n_init=1).fit_predict(scores_nk)
+    ours = nearest(scores_nk, centres_from(scores_nk, first_n))
+    assert adjusted_rand_score(theirs, ours) > 0.999
+    assert (np.diff(np.bincount(ours)) <= 0).all()
+
+
+def test_the_nearest_centre_of_a_sample_depends_on_no_other_sample():
+    rng = np.random.default_rng(0)
+    scores_nk, centres_ck = rng.normal(size=(9000, 5)), rng.normal(size=(20, 5))
+    labels_n = nearest(scores_nk, centres_ck)
+    distance_nc = ((scores_nk[:, None] - centres_ck) ** 2).sum(axis=2)
+    np.testing.assert_array_equal(labels_n, distance_nc.argmin(axis=1))
+    np.testing.assert_array_equal(nearest(scores_nk[5000:5003], centres_ck), labels_n[5000:5003])

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from rnalearner.counts.compendium import CompendiumSource
+from rnalearner.counts.gene_table import read_gene_table
 from rnalearner.counts.genes import GeneTable
 from rnalearner.counts.osdr import OsdrSource
 from rnalearner.counts.read import read_counts
@@ -16,7 +17,7 @@ from rnalearner.errors import CountsError, GeneError
 
 @pytest.fixture(scope="module")
 def symbols(shared_data: Path) -> GeneTable:
-    return GeneTable.from_csv(shared_data / "genes" / "mouse_ensembl_symbol.csv")
+    return read_gene_table(shared_data / "genes" / "mouse_ensembl_symbol.csv")
 
 
 @pytest.mark.parametrize(

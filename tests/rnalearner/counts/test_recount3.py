@@ -5,10 +5,12 @@ import gzip
 import numpy as np
 import pytest
 
-from rnalearner.config import SimulationConfig
-from rnalearner.counts.recount3 import Recount3Source, gene_file, metadata_file
+from rnalearner.config import RunConfig, SimulationConfig
+from rnalearner.counts.recount3 import Recount3Source, gene_file, metadata_file, sample_list_file
 from rnalearner.counts.simulate import simulate
 from rnalearner.errors import CountsError
+from rnalearner.shards.build import build_shards
+from rnalearner.shards.read import ShardStore
 
 PROJECT = "SRP123456"
 GENES = [
@@ -74,7 +76,7 @@ def test_a_run_without_mapped_length_is_dropped_with_its_reason(mirror):
     )
     samples = Recount3Source(mirror).read(PROJECT)
     assert list(samples.obs_names) == ["SRR1"]
-    assert samples.uns["read_report"]["dropped"] == {"SRR2": "no average mapped length"}
+    assert samples.uns["read_report"]["dropped"] == {"SRR2": "no star.average_mapped_length"}
 
 
 def test_named_and_excluded_projects(mirror):
@@ -117,7 +119,7 @@ def test_a_file_that_is_no_gzip_is_named(mirror):
         (
             "recount_qc",
             ["external_id\tother", "SRR1\t1", "SRR2\t1"],
-            "has no column star.average_mapped_length",
+            "no run has a star.average_mapped_length above 0",
         ),
         ("recount_qc", ["external_id\tstar.average_mapped_length", "SRR1\t0", "SRR2\t"], "no run has"),
         ("recount_pred", TABLES["recount_pred"][:2], "run SRR1 of .* is not in this table"),
@@ -138,7 +140,7 @@ def test_tables_that_do_not_fit_are_named(mirror, table, lines, message):
         ([*GENES[:3], "ENSMUSG00000000001.4\tmany\t3"], "gene ENSMUSG00000000001.4, run SRR1"),
         ([*GENES[:4], "ENSMUSG00000000003.15\t7"], "gene ENSMUSG00000000003.15, run SRR2"),
         (GENES[2:], "not with 'gene_id'"),
-        (GENES[:3], "not with 'gene_id'"),
+        (GENES[:3], "holds no gene"),
         ([*GENES[:3], "ENSMUSG00000000001.4\tinf\t3"], "gene ENSMUSG00000000001.4, run SRR1"),
         ([*GENES, "ENSMUSG00000000004.1\t1\t2\t3\t4"], "is not a table"),
     ],
@@ -156,3 +158,70 @@ def test_a_misspelt_exclusion_is_refused_and_not_passed_over(tmp_path):
     with pytest.raises(CountsError, match="SRP9OOO11"):
         Recount3Source(mirror, exclude=("SRP9OOO11",)).studies()
     assert "SRP900011" not in Recount3Source(mirror, exclude=("SRP900011",)).studies()
+
+
+def test_a_project_larger_than_a_block_comes_in_blocks_of_the_same_counts(tmp_path, monkeypatch):
+    mirror = tmp_path / "mirror"
+    simulate(mirror, SimulationConfig(n_genes=60, n_studies=6, samples_per_study=11, task_samples=4))
+    source = Recount3Source(mirror)
+    study = next(study for study in source.studies() if source.n_samples(study) == 11)
+    whole = source.read(study)
+    monkeypatch.setattr("rnalearner.counts.recount3.BLOCK_RUNS", 4)
+    monkeypatch.setattr("rnalearner.counts.coverage.PART_BYTES", 300)  # several parts, several reads
+    blocks = list(source.blocks(study))
+    assert [block.n_obs for block in blocks] == [4, 4, 3]
+    np.testing.assert_array_equal(
+        np.concatenate([b.layers["counts"] for b in blocks]), whole.layers["counts"]
+    )
+    for column in ("total", "n_expressed", "total_coverage", "factor"):
+        assert [v for b in blocks for v in b.obs[column]] == whole.obs[column].tolist(), column
+    assert source.read(study).obs_names.tolist() == whole.obs_names.tolist()
+
+
+def test_both_totals_and_the_factor_between_them_are_kept(mirror):
+    obs = Recount3Source(mirror).read(PROJECT).obs
+    assert obs["total_coverage"].tolist() == [1200, 75]
+    np.testing.assert_allclose(obs["total_coverage"] * obs["factor"], obs["total"])
+
+
+def test_coverage_may_be_scaled_to_libraries_of_one_size(mirror):
+    write(
+        metadata_file(mirror, PROJECT, "recount_qc"),
+        ["external_id\tbc_auc.all_reads_all_bases", "SRR1\t2400", "SRR2\t0"],
+    )
+    samples = Recount3Source(mirror, scaling="auc").read(PROJECT)
+    assert list(samples.obs_names) == ["SRR1"]
+    assert samples.obs["total"].tolist() == [2e7]
+    assert samples.uns["read_report"]["dropped"] == {"SRR2": "no bc_auc.all_reads_all_bases"}
+
+
+def test_a_run_that_stands_in_two_projects_is_read_once(mirror):
+    for path in (gene_file(mirror, PROJECT), *(metadata_file(mirror, PROJECT, table) for table in TABLES)):
+        copy = path.as_posix().replace(PROJECT, "SRP000056")
+        write(type(path)(copy), gzip.decompress(path.read_bytes()).decode().splitlines())
+    both = [f"{run}\t{project}" for project in ("SRP000056", PROJECT) for run in ("SRR1", "SRR2")]
+    write(sample_list_file(mirror), ["external_id\tproject", *both[:3]])
+    source = Recount3Source(mirror)
+    assert list(source.read("SRP000056").obs_names) == ["SRR1", "SRR2"]
+    later = source.read(PROJECT)
+    assert list(later.obs_names) == ["SRR2"]
+    assert later.uns["read_report"]["dropped"] == {"SRR1": "an earlier project has this run"}
+    source = Recount3Source(mirror)
+    source.read_before = frozenset({PROJECT})
+    assert list(source.read(PROJECT).obs_names) == ["SRR1", "SRR2"]
+    assert list(source.read("SRP000056").obs_names) == ["SRR2"]
+
+
+def test_a_project_without_its_lengths_is_left_out_by_name_and_the_others_are_read(tmp_path):
+    mirror = tmp_path / "mirror"
+    simulate(mirror, SimulationConfig(n_genes=60, n_studies=6, samples_per_study=4, task_samples=4))
+    source = Recount3Source(mirror)
+    without = source.studies()[1]
+    rows = [f"{run}\t" for run in source.read(without).obs_names]
+    write(metadata_file(mirror, without, "recount_qc"), ["external_id\tstar.average_mapped_length", *rows])
+    config = RunConfig.model_validate({"preprocessing": {"min_expressed_genes": 1}})
+    _, reports = build_shards([source], config, tmp_path / "shards", lambda *told: None)
+    left_out = {report["study"]: report["left_out"] for report in reports if "left_out" in report}
+    assert list(left_out) == [without]
+    assert f"sra.recount_qc.{without}.MD.gz: no run has a star.average_mapped_length" in left_out[without]
+    assert set(ShardStore.open(tmp_path / "shards").obs["study"]) == set(source.studies()) - {without}

@@ -3,7 +3,10 @@ import pytest
 
 from rnalearner.config import ModelConfig
 from rnalearner.config.model import Gene2vecConfig
+from rnalearner.model.co_expression import ResidualSketch
 from rnalearner.model.covariance import Covariance, covariance_vectors, units_of_spread
+from rnalearner.model.gene2vec import GeneVectors
+from rnalearner.shards.read import ShardStore
 from tests.toy_corpus import N_GENES, write_toy_corpus
 
 
@@ -32,9 +35,14 @@ def test_a_gene_that_does_not_vary_has_a_unit_above_zero():
     assert units_of_spread(np.zeros(2)).tolist() == [1, 1]
 
 
+def vectors_of(store: ShardStore, rows: np.ndarray, dim: int) -> GeneVectors:
+    sketch = ResidualSketch.of(store, rows, 4096, np.random.default_rng(0))
+    return covariance_vectors(sketch, store.gene_set, Gene2vecConfig(method="covariance"), dim)
+
+
 def test_gene_vectors_of_one_module_are_alike_and_of_different_modules_are_not(tmp_path):
     store = write_toy_corpus(tmp_path / "shards")
-    vectors = covariance_vectors(store, np.arange(48), Gene2vecConfig(method="covariance"), 3)
+    vectors = vectors_of(store, np.arange(48), 3)
     assert np.mean(vectors.vectors_gd**2) == pytest.approx(1)
     unit_gd = vectors.vectors_gd / np.linalg.norm(vectors.vectors_gd, axis=1, keepdims=True)
     cosine_gg = unit_gd @ unit_gd.T
@@ -45,7 +53,7 @@ def test_gene_vectors_of_one_module_are_alike_and_of_different_modules_are_not(t
 
 def test_directions_beyond_what_the_samples_have_are_zero(tmp_path):
     store = write_toy_corpus(tmp_path / "shards")
-    vectors = covariance_vectors(store, np.arange(8), Gene2vecConfig(method="covariance"), 12)
+    vectors = vectors_of(store, np.arange(8), 12)
     assert (vectors.vectors_gd[:, :7] != 0).any(0).all()  # 8 samples of one study, centred
     assert (vectors.vectors_gd[:, 7:] == 0).all()
     assert vectors.dim == 12 >= ModelConfig(dim=12).dim

@@ -4,56 +4,30 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 
 from rnalearner.checkpoint import save_checkpoint
-from rnalearner.config import Gene2vecConfig, PreprocessingConfig, ShardConfig
+from rnalearner.config import Gene2vecConfig
 from rnalearner.counts.genes import GeneSet
 from rnalearner.errors import CheckpointError
+from rnalearner.model.co_expression import ResidualSketch
 from rnalearner.model.gene2vec import (
     GeneVectors,
-    co_expressed_pairs,
+    PairSentences,
     learn_gene_vectors,
     random_vectors,
-    study_residuals,
     train_gene_vectors,
 )
 from rnalearner.shards.read import ShardStore
-from rnalearner.shards.write import ShardWriter
+from tests.rnalearner.model.two_modules import GENES, MODULE, write_two_modules
 
-N_STUDIES, N, MODULE = 4, 20, 15
-GENES = GeneSet(tuple(f"ENSMUSG{i:011d}" for i in range(2 * MODULE + 10)))
 CONFIG = Gene2vecConfig(min_correlation=0.6, max_pairs_per_gene=8, epochs=20, seed=1)
 
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> ShardStore:
-    """Two modules of 15 genes that vary within studies, and 10 genes that only differ between them.
-
-    Gene 38 is above zero in one sample only, gene 39 is measured in none of study 1 to 3.
-    """
-    rng = np.random.default_rng(0)
-    folder = tmp_path_factory.mktemp("gene2vec") / "shards"
-    with ShardWriter(folder, GENES, PreprocessingConfig(), ShardConfig(rows_per_group=8)) as writer:
-        for study in range(N_STUDIES):
-            activity_n2 = rng.normal(size=(N, 2))
-            log_ng = 8 + 0.3 * rng.normal(size=(N, len(GENES)))
-            log_ng[:, :MODULE] += activity_n2[:, :1]
-            log_ng[:, MODULE : 2 * MODULE] += activity_n2[:, 1:]
-            log_ng[:, 2 * MODULE :] += 3 * (study % 2)
-            counts_ng = np.round(2**log_ng).astype(np.float32)
-            counts_ng[:, 38] = 0
-            counts_ng[0, 38] = 500 * (study == 0)
-            counts_ng[:, 39] = counts_ng[:, 0] if study == 0 else np.nan
-            obs = {"sample": [f"{study}-{i}" for i in range(N)], "study": f"SRP{study}", "modality": "bulk"}
-            obs |= {"subject": "", "tissue": "", "total": np.full(N, 1e6), "n_expressed": 30}
-            writer.add(counts_ng, pd.DataFrame(obs))
-    return ShardStore.open(folder)
-
-
-ROWS = np.arange(N_STUDIES * N)
+    return write_two_modules(tmp_path_factory.mktemp("gene2vec") / "shards")
 
 
 def cosines(vectors_gd: np.ndarray) -> np.ndarray:
@@ -61,49 +35,9 @@ def cosines(vectors_gd: np.ndarray) -> np.ndarray:
     return unit_gd @ unit_gd.T
 
 
-@pytest.mark.parametrize("block", [1, 7, 512])
-def test_pairs_by_blocks_are_those_of_the_whole_correlation_matrix(block: int) -> None:
-    rng = np.random.default_rng(0)
-    x_ng = (rng.normal(size=(50, 4)) @ rng.normal(size=(4, 30)) + rng.normal(size=(50, 30))).astype(
-        np.float32
-    )
-    x_ng -= x_ng.mean(axis=0)
-    pairs_p2, r_p = co_expressed_pairs(x_ng, 0.3, 5, block)
-    r_gg = np.corrcoef(x_ng, rowvar=False)
-    np.fill_diagonal(r_gg, -1)
-    expected = {
-        (min(i, j), max(i, j)) for i in range(30) for j in np.argsort(-r_gg[i])[:5] if r_gg[i, j] >= 0.3
-    }
-    assert [tuple(pair) for pair in pairs_p2.tolist()] == sorted(expected)
-    np.testing.assert_allclose(r_p, r_gg[tuple(pairs_p2.T)], atol=1e-5)
-
-
-def test_opposite_and_constant_genes_have_no_partner() -> None:
-    x_n = np.linspace(-1, 1, 9, dtype=np.float32)
-    pairs_p2, _ = co_expressed_pairs(np.stack([x_n, -x_n, 0 * x_n, x_n**3], axis=1), 0.5, 4)
-    assert pairs_p2.tolist() == [[0, 3]]
-
-
-def test_residuals_hold_nothing_between_studies(store: ShardStore) -> None:
-    residuals_ng = study_residuals(store, ROWS, 1000, np.random.default_rng(0))
-    by_study = residuals_ng.reshape(N_STUDIES, N, -1)
-    np.testing.assert_allclose(by_study.mean(axis=1), 0, atol=1e-5)
-    # Another way to the same: pandas' own means by study, for genes measured everywhere.
-    values = pd.DataFrame(store.values(ROWS)[:, :38])
-    centred = values - values.groupby(store.obs["study"]).transform("mean")
-    np.testing.assert_allclose(np.sort(residuals_ng[:, :38], axis=0), np.sort(centred, axis=0), atol=1e-4)
-    assert (residuals_ng[:, 38] == 0).all()  # above zero in one sample
-    assert (residuals_ng[:, 39] != 0).sum() == N  # measured in one study
-
-
-def test_samples_are_drawn_by_whole_studies(store: ShardStore) -> None:
-    residuals_ng = study_residuals(store, ROWS, 2 * N, np.random.default_rng(0))
-    assert residuals_ng.shape == (2 * N, len(GENES))
-    np.testing.assert_allclose(residuals_ng[:N].mean(axis=0), 0, atol=1e-5)
-
-
 def test_genes_of_a_module_end_up_together(store: ShardStore) -> None:
-    vectors = learn_gene_vectors(store, ROWS, CONFIG, dim=16)
+    sketch = ResidualSketch.of(store, np.arange(store.n_obs), 4096, np.random.default_rng(1))
+    vectors = learn_gene_vectors(sketch, store.gene_set, CONFIG, dim=16)
     cosine_gg = cosines(vectors.vectors_gd)
     first, second = slice(0, MODULE), slice(MODULE, 2 * MODULE)
     off_diagonal = ~np.eye(MODULE, dtype=bool)
@@ -116,12 +50,24 @@ def test_genes_of_a_module_end_up_together(store: ShardStore) -> None:
     assert vectors.n_unknown == 10
     assert np.abs(cosine_gg[30:, 30:] - np.eye(10)).max() < 0.9
     assert 0.5 < np.mean(vectors.vectors_gd[30:] ** 2) < 1.5
+    np.testing.assert_array_equal(vectors.learned(), np.arange(len(GENES)) < 2 * MODULE)
 
 
 def test_no_pair_at_all_leaves_random_vectors() -> None:
     vectors = train_gene_vectors(np.empty((0, 2), np.int64), GENES, CONFIG, 8)
     assert vectors.n_unknown == len(GENES)
     np.testing.assert_array_equal(vectors.vectors_gd, random_vectors(GENES, 8, CONFIG.seed))
+    assert not vectors.learned().any()
+
+
+@pytest.mark.parametrize("block", [1, 5, 8192])
+def test_sentences_are_those_of_a_shuffled_list_in_every_pass(block: int) -> None:
+    pairs_p2 = np.array([[i, j] for i in range(9) for j in range(i + 1, 9)])
+    both = np.concatenate([pairs_p2, pairs_p2[:, ::-1]])
+    shuffled = np.random.default_rng(3).permutation(both).astype(str).tolist()
+    sentences = PairSentences(pairs_p2, 3, block)
+    assert list(sentences) == shuffled == list(sentences)
+    assert list(PairSentences(pairs_p2, 4, block)) != shuffled
 
 
 def test_the_same_seed_gives_the_same_bits_in_another_process() -> None:
@@ -157,6 +103,7 @@ def test_vectors_come_back_by_gene_id(tmp_path: Path) -> None:
     np.testing.assert_array_equal(aligned.vectors_gd[[0, 2]], vectors_gd[[7, 2]])
     assert (aligned.n_unknown, aligned.gene_set) == (1, wanted)
     np.testing.assert_array_equal(aligned.vectors_gd[1], random_vectors(wanted, 4)[1])
+    assert aligned.learned().tolist() == [True, False, True]
 
 
 def test_vectors_that_do_not_fit_are_refused(tmp_path: Path) -> None:

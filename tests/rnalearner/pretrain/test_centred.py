@@ -6,6 +6,7 @@ import torch
 
 from rnalearner.config import ModelConfig, PretrainConfig, RunConfig
 from rnalearner.config.model import Gene2vecConfig
+from rnalearner.model.co_expression import ResidualSketch
 from rnalearner.model.covariance import covariance_vectors
 from rnalearner.model.values import HIDDEN
 from rnalearner.pretrain.centring import Centring
@@ -99,7 +100,8 @@ def test_the_covariance_beats_the_studys_mean_on_an_unseen_study_where_genes_mov
 
 
 def test_pretraining_on_covariance_vectors_comes_near_the_covariance_on_an_unseen_study(store: ShardStore):
-    vectors = covariance_vectors(store, TRAIN, Gene2vecConfig(method="covariance"), MODEL.dim)
+    sketch = ResidualSketch.of(store, TRAIN, 4096, np.random.default_rng(0))
+    vectors = covariance_vectors(sketch, store.gene_set, Gene2vecConfig(method="covariance"), MODEL.dim)
     *_, end = trained(store, vectors.vectors_gd, max_steps=120, learning_rate=1e-2, patience=9)
     trivial = start(store)[1].trivial
     assert end.stopping.best_loss < 0.3 * trivial.commonest_loss

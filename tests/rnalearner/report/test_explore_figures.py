@@ -4,11 +4,11 @@ import pytest
 from PIL import Image
 
 from rnalearner.report.explore_figures import (
+    draw_choice_of_k,
     draw_pair_plot,
     draw_sample_clusters,
     drawn_rows,
     group_colours,
-    umap_positions,
 )
 
 BLUE, ORANGE, GREY = (0, 114, 178), (213, 94, 0), (184, 184, 184)
@@ -32,12 +32,20 @@ def near(colours, wanted):
 
 
 @pytest.mark.parametrize(
-    ("n_samples", "expected"),
-    [(50, 50), (1000, 200), (2000, 200), (3000, 300), (205_297, 5000)],
-    ids=["all of few", "at least 200", "both alike", "a tenth", "at most 5000"],
+    ("n_samples", "n_genes", "expected"),
+    [
+        (50, 10, 50),
+        (1000, 10, 200),
+        (2000, 10, 200),
+        (3000, 10, 300),
+        (205_297, 10, 2500),
+        (205_297, 15_000, 838),
+        (205_297, 2**26, 3),
+    ],
+    ids=["all of few", "at least 200", "both alike", "a tenth", "at most 2500", "48 MB", "three at least"],
 )
-def test_a_tenth_of_the_samples_is_drawn(n_samples, expected):
-    rows = drawn_rows(n_samples, 0.1, np.random.default_rng(0))
+def test_a_tenth_of_the_samples_is_drawn(n_samples, n_genes, expected):
+    rows = drawn_rows(np.zeros(n_samples), n_genes, 0.1, np.random.default_rng(0))
     assert len(set(rows.tolist())) == expected
     assert rows.max() < n_samples
     assert (np.diff(rows) > 0).all()
@@ -105,12 +113,18 @@ def test_a_map_of_sample_clusters_for_every_k(tmp_path):
     assert pixels_of(single).shape[1] < pixels_of(path).shape[1]
 
 
-def test_the_map_keeps_groups_apart_and_is_the_same_for_a_seed():
-    rng = np.random.default_rng(0)
-    group_n = np.repeat([0, 1], 30)
-    scores_nk = rng.normal(size=(60, 5)) + 30 * group_n[:, None]
-    positions_n2 = umap_positions(scores_nk, 3)
-    assert positions_n2.shape == (60, 2)
-    gap = np.linalg.norm(positions_n2[group_n == 0].mean(axis=0) - positions_n2[group_n == 1].mean(axis=0))
-    assert gap > 2 * positions_n2[group_n == 0].std(axis=0).max()
-    np.testing.assert_array_equal(positions_n2, umap_positions(scores_nk, 3))
+def test_a_sample_cluster_without_samples_here_is_left_out_of_the_map(tmp_path):
+    labels_n = np.repeat([0, 2], 10)
+    (path,) = draw_sample_clusters(
+        np.random.default_rng(0).normal(size=(20, 2)), {3: labels_n}, tmp_path / "c.png"
+    )
+    assert path.exists()
+
+
+def test_the_choice_of_k_is_drawn_even_where_some_numbers_are_missing(tmp_path):
+    numbers = {"k": [2, 5], "silhouette": [0.4, np.nan], "stability": [0.9, np.nan]}
+    choice = pd.DataFrame(numbers | {"stability_low": [0.8, np.nan], "stability_high": [1.0, np.nan]})
+    path = draw_choice_of_k(choice, tmp_path / "k_choice.png", chosen=5)
+    colours = colours_of(path)
+    assert near(colours, BLUE) > 20
+    assert near(colours, ORANGE) > 20  # the K that is used

@@ -10,16 +10,18 @@ from anndata import AnnData
 
 from rnalearner.config import RunConfig
 from rnalearner.counts.genes import GeneSet
+from rnalearner.counts.source import WholeStudies
 from rnalearner.errors import CountsError, GeneError
 from rnalearner.shards.build import StudyReport, build_shards
 from rnalearner.shards.corpus import corpus_rows
+from rnalearner.shards.manifest import versions
 from rnalearner.shards.read import ShardStore
 
 TASK = {"name": "flight", "train": "T", "validation": "T", "test": "T"}
 
 
 @dataclass
-class Tables:
+class Tables(WholeStudies):
     """A source whose studies are written down here."""
 
     samples: dict[str, AnnData]
@@ -30,6 +32,9 @@ class Tables:
 
     def read(self, study: str) -> AnnData:
         return self.samples[study]
+
+    def files(self, study: str) -> list[Path]:
+        return []
 
 
 def study(
@@ -96,7 +101,7 @@ def test_a_study_that_measures_less_than_half_of_the_panel_is_refused(build, tmp
     (tmp_path / "shards").rename(tmp_path / "older")
     with pytest.raises(GeneError, match="study T: measures 1 of the panel's 4 genes; check species"):
         build(less)
-    assert not (tmp_path / "shards").exists()
+    assert versions(tmp_path / "shards") == []
 
 
 def test_dropped_samples_are_reported_with_their_reasons(build):
@@ -118,7 +123,7 @@ def test_a_study_may_lose_every_sample_but_not_all_studies_may(build, tmp_path: 
     (tmp_path / "shards").rename(tmp_path / "older")
     with pytest.raises(CountsError, match=r"B0 of B expresses 1 genes.*min_expressed_genes"):
         build(Tables({"B": poor}), preprocessing=strict)
-    assert not (tmp_path / "shards").exists()
+    assert versions(tmp_path / "shards") == []
 
 
 def test_what_may_teach_is_found_again_in_the_store(build):
@@ -136,4 +141,4 @@ def test_progress_counts_the_studies(tmp_path: Path):
     sources = [Tables({"A": study("A", "ab", [[5, 5]]), "B": study("B", "ab", [[5, 5]])})]
     config = RunConfig.model_validate({"preprocessing": {"min_expressed_genes": 1}})
     build_shards(sources, config, tmp_path / "s", lambda done, total, study: seen.append((done, total)))
-    assert seen == [(0, 2), (1, 2), (0, 2), (1, 2), (2, 2)]
+    assert seen == [(0, 2), (1, 2), (2, 2), (0, 2), (1, 2), (2, 2)]

@@ -81,8 +81,8 @@ def test_writing_twice_gives_the_same_bytes(write_store: Callable[..., Path]) ->
     names = sorted(path.name for path in first.iterdir())
     assert names == [
         "genes.txt",
-        "manifest.json",
-        "obs.parquet",
+        "manifest-00001.json",
+        "obs-00001.parquet",
         *(f"shard-0000{i}.parquet" for i in range(3)),
     ]
     assert all((first / name).read_bytes() == (second / name).read_bytes() for name in names)
@@ -161,7 +161,12 @@ def test_rows_outside_of_the_store_are_refused(store: ShardStore) -> None:
 def test_every_flipped_bit_is_found_before_a_count_is_used(write_store: Callable[..., Path]) -> None:
     folder = write_store()
     rng = np.random.default_rng(0)
-    names = ["manifest.json", "obs.parquet", "genes.txt", *(f"shard-0000{i}.parquet" for i in range(3))]
+    names = [
+        "manifest-00001.json",
+        "obs-00001.parquet",
+        "genes.txt",
+        *(f"shard-0000{i}.parquet" for i in range(3)),
+    ]
     for _ in range(200):
         path = folder / names[rng.integers(len(names))]
         whole = path.read_bytes()
@@ -176,10 +181,10 @@ def test_every_flipped_bit_is_found_before_a_count_is_used(write_store: Callable
 
 @pytest.mark.parametrize("entry", ["n_bins", "gene_set", "n_obs", "schema_version"])
 def test_a_manifest_changed_by_hand_is_refused(entry: str, write_store: Callable[..., Path]) -> None:
-    path = write_store() / "manifest.json"
+    path = write_store() / "manifest-00001.json"
     before, after = path.read_text().split(f'"{entry}": ', 1)
     path.write_text(f'{before}"{entry}": {after.replace("2", "3", 1).replace("1", "4", 1)}')
-    with pytest.raises(CheckpointError, match=r"manifest\.json"):
+    with pytest.raises(CheckpointError, match=r"manifest-00001\.json"):
         ShardStore.open(path.parent)
 
 

@@ -1,0 +1,1 @@
+"""Public archives to a local mirror: whole, checked files, or a sentence that says why not."""
