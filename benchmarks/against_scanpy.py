@@ -28,7 +28,7 @@ import psutil
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
 
-from benchmarks.measured_child import GIB, cost_of, must
+from benchmarks.measured_child import GIB, cost_of, must, rounded
 from benchmarks.mirror_part import first_projects, true_tissues, write_recipe
 from rnalearner.counts.recount3 import gene_file, metadata_file
 
@@ -126,12 +126,6 @@ def side_by_side(mirror: Path, size: int, out: Path, limit_gib: float) -> dict[s
             "scanpy": adjusted_rand_score(tissues, both["label"]),
         }
     return found
-
-
-def rounded(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: rounded(one) for key, one in value.items()}
-    return round(float(value), 4) if isinstance(value, float) else value
 
 
 def main() -> None:

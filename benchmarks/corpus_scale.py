@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from benchmarks.measured_child import Cost, cost_of, must
+from benchmarks.measured_child import Cost, cost_of, must, rounded
 from benchmarks.mirror_part import first_projects, write_recipe
 from rnalearner.publish import write_json
 
@@ -138,14 +138,6 @@ def table(sizes: Sequence[dict[str, Any]]) -> list[str]:
             cells.append(f"{took:,.0f} s" + (f", {peak:.2f} GiB" if peak is not None else ""))
         lines.append(f"{name:28s}" + "".join(f"{cell:>22s}" for cell in cells))
     return lines
-
-
-def rounded(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: rounded(one) for key, one in value.items()}
-    if isinstance(value, list):
-        return [rounded(one) for one in value]
-    return round(float(value), 4) if isinstance(value, float) else value
 
 
 def main() -> None:

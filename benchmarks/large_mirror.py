@@ -30,7 +30,7 @@ import pyarrow as pa
 from pyarrow import csv
 
 from rnalearner.counts.recount3 import gene_file, metadata_file, sample_list_file
-from rnalearner.counts.simulate import READ_LENGTHS
+from rnalearner.counts.simulate import READ_LENGTHS, write_table
 from rnalearner.counts.simulated_biology import tissue_name
 from rnalearner.errors import RecipeError
 from rnalearner.publish import publish_file, write_json
@@ -158,7 +158,7 @@ def write_mirror(folder: Path, corpus: LargeCorpus, n_workers: int = 2) -> dict[
                     file=sys.stderr,
                 )
     rows = [row for project in all_projects for row in _project_rows(project)]
-    _write_table(sample_list_file(parts), [_PROJECT_COLUMNS, *rows])
+    write_table(sample_list_file(parts), [_PROJECT_COLUMNS, *rows], LEVEL)
     write_json(parts / "answer.json", {"projects": [project._asdict() for project in all_projects]})
     os.replace(parts, folder)
     return {
@@ -252,13 +252,15 @@ def _write_metadata(
         "recount_pred": {"sample_acc": accessions, "pattern.predict.type": [kind] * project.n_samples},
         "sra": {"sample_acc": accessions, "sample_attributes": attributes},
     }
-    _write_table(
-        metadata_file(mirror, project.name, "recount_project"), [_PROJECT_COLUMNS, *_project_rows(project)]
+    write_table(
+        metadata_file(mirror, project.name, "recount_project"),
+        [_PROJECT_COLUMNS, *_project_rows(project)],
+        LEVEL,
     )
     for table, columns in tables.items():
         rows = zip(_keys(project), *columns.values(), strict=True)
         body = [[*key, *cells] for key, *cells in rows]
-        _write_table(metadata_file(mirror, project.name, table), [[*_KEYS, *columns], *body])
+        write_table(metadata_file(mirror, project.name, table), [[*_KEYS, *columns], *body], LEVEL)
 
 
 def _attributes(project: Project, rng: np.random.Generator) -> list[str]:
@@ -270,12 +272,6 @@ def _attributes(project: Project, rng: np.random.Generator) -> list[str]:
         f"tissue;;{tissue}|subject;;{project.name}_M{sample:04d}|{own}"
         for sample in range(1, project.n_samples + 1)
     ]
-
-
-def _write_table(path: Path, rows: Sequence[Sequence[str]]) -> None:
-    text = "".join("\t".join(row) + "\n" for row in rows)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(gzip.compress(text.encode(), LEVEL, mtime=0))
 
 
 def _rng(corpus: LargeCorpus, stream: int, number: int = 0) -> np.random.Generator:

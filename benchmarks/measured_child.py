@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import psutil
 
@@ -69,6 +69,15 @@ def must(cost: Cost, log: Path) -> Cost:
         last = "\n".join(log.read_text().splitlines()[-5:])
         sys.exit(f"{log}: ended with {cost.returncode}\n{last}")
     return cost
+
+
+def rounded(value: Any) -> Any:
+    """Figures to four places, however deep they lie."""
+    if isinstance(value, dict):
+        return {key: rounded(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [rounded(one) for one in value]
+    return round(float(value), 4) if isinstance(value, float) else value
 
 
 def _kill(child: "subprocess.Popen[bytes]") -> None:

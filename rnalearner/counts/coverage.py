@@ -9,6 +9,7 @@ import tempfile
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,7 @@ _COMMENTS = 2
 
 def runs_of(path: Path) -> list[str]:
     """The runs of a gene file, from its header. Raises CountsError where it has none."""
-    header = _lines(path, 1)[0].split("\t")
+    header = "".join(text_lines(path, _COMMENTS, 1)).split("\t")
     if header[0] != "gene_id" or len(header) < 2:
         what = f"the third line starts with {header[0]!r}, not with 'gene_id' and runs"
         raise CountsError(path, what, DOWNLOAD)
@@ -117,28 +118,23 @@ def count_blocks(
             yield CountBlock(place, genes, counts_ng, total_n[place], coverage_n[place])
 
 
-def _lines(path: Path, n: int | None = None) -> list[str]:
-    """The header and what follows it, `n` lines or all. Raises CountsError where they cannot be read."""
+def text_lines(path: Path, skip: int = 0, n: int | None = None) -> list[str]:
+    """Lines of one of recount3's files, `n` after the first `skip`, or all. Raises CountsError where they
+    cannot be read."""
     try:
         with gzip.open(path, "rt", encoding="utf-8", newline="\n") as file:
-            lines = []
-            for number, line in enumerate(file):
-                if number >= _COMMENTS:
-                    lines.append(line.rstrip("\r\n"))
-                if n is not None and len(lines) == n:
-                    break
+            return [line.rstrip("\r\n") for line in islice(file, skip, None if n is None else skip + n)]
     except FileNotFoundError:
         raise _missing(path) from None
     except (EOFError, gzip.BadGzipFile, zlib.error):
         raise _cut_short(path) from None
     except ValueError as error:
         raise CountsError(path, f"is not a table ({error})", DOWNLOAD) from None
-    return lines or [""]
 
 
 def _first_fault(path: Path) -> CountsError:
     """What is wrong with a file that could not be parsed, found by reading it slowly."""
-    header, *rows = [line.split("\t") for line in _lines(path)]
+    header, *rows = [line.split("\t") for line in text_lines(path, _COMMENTS)]
     if not rows:
         return CountsError(path, "holds no gene", DOWNLOAD)
     for row in rows:

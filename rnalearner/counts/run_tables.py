@@ -1,12 +1,10 @@
 """recount3's metadata tables: one row a run, matched to the gene file's runs. Shapes: n runs."""
 
-import gzip
-import zlib
 from pathlib import Path
 
 import pandas as pd
 
-from rnalearner.counts.coverage import DOWNLOAD
+from rnalearner.counts.coverage import DOWNLOAD, text_lines
 from rnalearner.errors import CountsError
 
 RESERVED = ("study", "modality", "total", "n_expressed", "total_coverage", "factor", "other_attributes")
@@ -18,15 +16,7 @@ def columns(path: Path, needed: tuple[str, ...], wished: str | None = None) -> d
     is empty then. Raises CountsError where a needed one is.
     """
     # Split by hand: a table of a dozen lines takes pandas longer than the file's counts.
-    try:
-        with gzip.open(path, "rt", encoding="utf-8", newline="\n") as file:
-            rows = [line.rstrip("\r\n").split("\t") for line in file]
-    except FileNotFoundError:
-        raise CountsError(path, "is missing", "download the project's files, or exclude it") from None
-    except (EOFError, gzip.BadGzipFile, zlib.error):
-        raise CountsError(path, "is cut short, or no gzip file", DOWNLOAD) from None
-    except ValueError as error:
-        raise CountsError(path, f"is not a table ({error})", DOWNLOAD) from None
+    rows = [line.split("\t") for line in text_lines(path)]
     header = rows[0] if rows else []
     for column in needed:
         if column not in header:

@@ -45,7 +45,7 @@ def simulate(folder: Path, config: SimulationConfig) -> None:
         for study in simulated_studies(config):
             _write_study(mirror, study, biology)
             sample_list += _project_rows(study)
-        _write_table(sample_list_file(mirror), sample_list)
+        write_table(sample_list_file(mirror), sample_list)
         write_json(mirror / "answer.json", _answer(config, biology))
 
 
@@ -111,7 +111,7 @@ def _write_study(mirror: Path, study: SimulatedStudy, biology: Biology) -> None:
     coverage_gn = (study.counts_ng * study.length_n[:, None]).T
     rows = [[gene, *map(str, row)] for gene, row in zip(biology.gene_ids, coverage_gn.tolist(), strict=True)]
     header = [["##annotation=M023"], ["##date.generated=2019-10-01"], ["gene_id", *study.runs]]
-    _write_table(gene_file(mirror, project), header + rows)
+    write_table(gene_file(mirror, project), header + rows)
 
     length_n, auc_n = study.length_n.astype(str), coverage_gn.sum(axis=0).astype(str)
     kind = "rna-seq" if study.design.modality == "bulk" else "scrna-seq"
@@ -124,10 +124,10 @@ def _write_study(mirror: Path, study: SimulatedStudy, biology: Biology) -> None:
         ),
         "sra": (["sample_acc", "sample_attributes"], [_sample_accessions(study), _attributes(study)]),
     }
-    _write_table(metadata_file(mirror, project, "recount_project"), [_PROJECT_COLUMNS, *_project_rows(study)])
+    write_table(metadata_file(mirror, project, "recount_project"), [_PROJECT_COLUMNS, *_project_rows(study)])
     for table, (names, columns) in tables.items():
         body = [[*key, *row] for key, row in zip(keys, zip(*columns, strict=True), strict=True)]
-        _write_table(metadata_file(mirror, project, table), [_KEYS + names, *body])
+        write_table(metadata_file(mirror, project, table), [_KEYS + names, *body])
 
 
 def _sample_accessions(study: SimulatedStudy) -> list[str]:
@@ -144,11 +144,12 @@ def _attributes(study: SimulatedStudy) -> list[str]:
     return texts
 
 
-def _write_table(path: Path, rows: Sequence[Sequence[str]]) -> None:
+def write_table(path: Path, rows: Sequence[Sequence[str]], level: int = 6) -> None:
+    """One of recount3's text files, gzipped."""
     text = "".join("\t".join(row) + "\n" for row in rows)
     path.parent.mkdir(parents=True, exist_ok=True)
     # No time stamp inside, so that equal seeds give equal bytes.
-    path.write_bytes(gzip.compress(text.encode(), compresslevel=6, mtime=0))
+    path.write_bytes(gzip.compress(text.encode(), compresslevel=level, mtime=0))
 
 
 def _answer(config: SimulationConfig, biology: Biology) -> dict[str, object]:

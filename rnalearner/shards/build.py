@@ -20,7 +20,7 @@ from rnalearner.each import Each, in_this_process, one_by_one
 from rnalearner.errors import CountsError
 from rnalearner.shards.manifest import Manifest, ShardEntry, manifest_name, versions
 from rnalearner.shards.measure import measure
-from rnalearner.shards.obs import frequent_columns, with_columns
+from rnalearner.shards.obs import frequent_columns, joined_obs, with_columns
 from rnalearner.shards.piece import Store, StudyReport, piece_obs, write_piece
 from rnalearner.shards.plan import Piece, plan_pieces
 from rnalearner.shards.read import ShardStore
@@ -170,10 +170,10 @@ def _fill(
             raise _none_kept(reports)
         return reports
     columns = frequent_columns((_read_obs(work, piece) for piece in kept), {t.column for t in config.tasks})
-    frames = [with_columns(_read_obs(work, piece), columns) for piece in kept]
+    obs = joined_obs([with_columns(_read_obs(work, piece), columns) for piece in kept])
     for store in stores:
         finish_folder(
-            store.folder, store.gene_set, store.preprocessing, frames, entries[store.folder], store.before
+            store.folder, store.gene_set, store.preprocessing, obs, entries[store.folder], store.before
         )
     shutil.rmtree(work, ignore_errors=True)
     return reports

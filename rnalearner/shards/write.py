@@ -31,12 +31,15 @@ class ShardFile:
     so that they never go stale.
     """
 
-    def __init__(self, path: Path, gene_set: GeneSet, rows_per_group: int) -> None:
+    def __init__(
+        self, path: Path, gene_set: GeneSet, rows_per_group: int, seen: set[tuple[str, str]] | None = None
+    ) -> None:
+        """`seen`: study and sample of what shards beside this one hold; its own are added."""
         self.path, self.n_rows = path, 0
         self._gene_set, self._schema = gene_set, shard_schema(len(gene_set))
         self._group_ng = np.empty((rows_per_group, len(gene_set)), np.float32)
         self._identity: list[tuple[str, str, float]] = []  # sample, study, total of the group's rows
-        self._seen: set[tuple[str, str]] = set()
+        self._seen = set() if seen is None else seen
         self._group_rows: list[int] = []
         self._file = pq.ParquetWriter(path, self._schema, compression="zstd")
 
@@ -127,24 +130,18 @@ class ShardWriter:
         and CountsError for missing columns."""
         obs = checked_obs(obs, self._target)
         _check_shape(counts_ng, obs, self._gene_set, self._target)
-        self._refuse_repeated(obs)
         self._obs.append(obs)
         done = 0
         while done < len(counts_ng):
             if self._file is None:
                 rows = min(self._config.rows_per_group, self._config.rows_per_shard)
-                self._file = ShardFile(self._folder / shard_name(len(self._shards)), self._gene_set, rows)
+                path = self._folder / shard_name(len(self._shards))
+                self._file = ShardFile(path, self._gene_set, rows, self._seen)
             room = self._config.rows_per_shard - self._file.n_rows
             self._file.add(counts_ng[done : done + room], obs.iloc[done : done + room].reset_index(drop=True))
             done += room
             if self._file.n_rows == self._config.rows_per_shard:
                 self._close_shard()
-
-    def _refuse_repeated(self, obs: pd.DataFrame) -> None:
-        for sample, study in zip(obs["sample"], obs["study"], strict=True):
-            if (study, sample) in self._seen:
-                raise CountsError(f"study {study}", f"sample {sample} is given twice", "keep one of them")
-            self._seen.add((study, sample))
 
     def _close_shard(self) -> None:
         if self._file is not None:
@@ -153,7 +150,10 @@ class ShardWriter:
 
     def _finish(self) -> None:
         self._close_shard()
-        finish_folder(self._folder, self._gene_set, self._preprocessing, self._obs, self._shards)
+        if not self._shards:
+            raise CountsError(self._folder, "no sample was kept", "see the reasons in the ingest report")
+        obs = joined_obs(self._obs)
+        finish_folder(self._folder, self._gene_set, self._preprocessing, obs, self._shards)
 
 
 def shard_entry(path: Path, group_rows: tuple[int, ...]) -> ShardEntry:
@@ -164,18 +164,13 @@ def finish_folder(
     folder: Path,
     gene_set: GeneSet,
     preprocessing: PreprocessingConfig,
-    obs: Sequence[pd.DataFrame],
+    obs: pd.DataFrame,
     shards: Sequence[ShardEntry],
     before: Manifest | None = None,
 ) -> Manifest:
-    """Write the table of samples and, last, the manifest: the first, or the one after `before`.
-
-    Raises CountsError where there is no sample.
-    """
-    if not shards:
-        raise CountsError(folder, "no sample was kept", "see the reasons in the ingest report")
+    """Write the table of samples and, last, the manifest: the first, or the one after `before`."""
     path = folder / obs_name(1 if before is None else before.version + 1)
-    joined_obs(obs).to_parquet(path, index=False)
+    obs.to_parquet(path, index=False)
     entry = FileEntry.of(path)
     if before is not None:
         manifest = before.grown(entry, tuple(shards))
