@@ -1,0 +1,171 @@
+"""The kernels in their order, forward and backward, on tensors of any strides whose last one is 1."""
+
+from dataclasses import dataclass
+
+import torch
+import triton
+from torch import Tensor
+
+from rnalearner.model.favor import kernels
+from rnalearner.model.favor.formula import EPS, LOG2_E, TILE, Projection
+
+
+@dataclass(frozen=True)
+class Block:
+    """How a kernel is cut: positions a block, warps of a program, stages of its pipeline."""
+
+    positions: int
+    warps: int
+    stages: int
+
+    @property
+    def options(self) -> dict[str, int]:
+        return {"BL": self.positions, "num_warps": self.warps, "num_stages": self.stages}
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """What was fastest on an H100 (docs/log.md)."""
+
+    gather: Block = Block(32, 4, 4)
+    programs: int = 2
+    """Gathering programs a multiprocessor is given."""
+    attend: Block = Block(64, 4, 3)
+    query: Block = Block(64, 4, 3)
+    key: Block = Block(64, 4, 3)
+
+
+TUNING = Tuning()
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What the backward pass takes up again; row tensors are nh x l, others small. Base-2 exponents."""
+
+    key_shift: Tensor
+    highest: Tensor
+    context: Tensor
+    weight: Tensor
+    mean: Tensor
+    query_shift: Tensor
+    normaliser: Tensor
+
+    def tensors(self) -> tuple[Tensor, ...]:
+        return tuple(self.__dict__.values())
+
+
+def strides(x_nhlk: Tensor) -> tuple[int, int, int]:
+    if x_nhlk.stride(3) != 1:
+        raise ValueError("the last stride must be 1")
+    return x_nhlk.stride()[:3]
+
+
+class _Call:
+    """Sizes that all kernels of one call share."""
+
+    def __init__(self, q_nhlk: Tensor, projection: Projection) -> None:
+        self.n, self.heads, self.rows, self.width = q_nhlk.shape
+        self.nh = self.n * self.heads
+        self.device, self.dtype = q_nhlk.device, q_nhlk.dtype
+        self.padded, self.columns = projection.padded_fk.shape
+        # |c x|^2 / 2 from |x|^2, in base 2; and what takes a gradient out of the projection's scale.
+        self.half, self.unscale = self.width**-0.5 * LOG2_E / 2, 1 / LOG2_E
+        full = (projection.n_features - 1) // TILE * TILE
+        tail = max(16, triton.next_power_of_2(projection.n_features - full))
+        dot = "ieee" if self.dtype == torch.float32 else "tf32"
+        features = {"N_FEATURES": projection.n_features}
+        tiles = {"PADDED": self.padded, "BT": TILE, "BK": self.columns}
+        self.gathered = tiles | {"WIDTH": self.width, "DOT": dot}
+        self.scattered = self.gathered | features | {"FULL": full, "TAIL": tail}
+        self.finished = tiles | features | {"num_warps": 8}
+
+    def by_row(self) -> Tensor:
+        return torch.empty(self.nh, self.rows, dtype=torch.float32, device=self.device)
+
+    def small(self, *shape: int) -> Tensor:
+        return torch.empty(self.nh, *shape, dtype=torch.float32, device=self.device)
+
+    def context(self) -> Tensor:
+        return torch.empty(self.nh, self.padded, self.columns, dtype=self.dtype, device=self.device)
+
+    def blocks(self, block: Block) -> tuple[int, int]:
+        """The grid of a kernel that takes one block of positions a program."""
+        return triton.cdiv(self.rows, block.positions), self.nh
+
+    def parts(self, block: Block, programs: int) -> tuple[int, int]:
+        """Into how many parts positions are cut for gathering, and positions a part."""
+        processors = 1
+        if self.device.type == "cuda":
+            processors = torch.cuda.get_device_properties(self.device).multi_processor_count
+        wanted = max(1, round(programs * processors / self.nh))
+        rows = triton.cdiv(triton.cdiv(self.rows, wanted), block.positions) * block.positions
+        return triton.cdiv(self.rows, rows), rows
+
+
+def _gather(
+    call: _Call, x: Tensor, y: Tensor, projection: Projection, row_shift: Tensor, normaliser: Tensor,
+    weight: Tensor, measured: Tensor | None, keys: bool, tuning: Tuning,
+) -> tuple[Tensor, Tensor, Tensor, int]:  # fmt: skip
+    parts, part_rows = call.parts(tuning.gather, tuning.programs)
+    groups = call.padded // (projection.held * TILE)
+    acc = call.small(parts, call.padded, call.columns)
+    total, top = call.small(parts, call.padded), call.small(parts, call.padded)
+    kernels.moments[(parts, groups, call.nh)](
+        x, y, projection.padded_fk, projection.shift, row_shift, normaliser, weight,
+        row_shift if measured is None else measured, acc, total, top,
+        call.rows, part_rows, call.heads, *strides(x), *strides(y), call.half,
+        HELD=projection.held, KEYS=keys, MASKED=measured is not None, **call.gathered, **tuning.gather.options,
+    )  # fmt: skip
+    return acc, total, top, parts
+
+
+def forward(
+    q: Tensor, k: Tensor, v: Tensor, measured: Tensor | None, projection: Projection, out: Tensor,
+    tuning: Tuning = TUNING,
+) -> Saved:  # fmt: skip
+    """Writes `out`, n h l k; `measured`: n x l bytes, 0 where a value is to count as 0."""
+    call = _Call(q, projection)
+    key_shift, query_shift, normaliser = call.by_row(), call.by_row(), call.by_row()
+    acc, total, top, parts = _gather(
+        call, k, v, projection, key_shift, key_shift, key_shift, measured, True, tuning
+    )
+    context, weight = call.context(), call.small(call.padded)
+    mean, rest = call.small(call.columns), call.small(call.columns)
+    weight_rest, highest = call.small(), call.small()
+    kernels.finish_keys[(call.nh,)](
+        acc, total, top, projection.shift, context, weight, mean, rest, weight_rest, highest,
+        call.rows, parts, EPS, **call.finished,
+    )  # fmt: skip
+    kernels.attend[call.blocks(tuning.attend)](
+        q, projection.padded_fk, projection.longest, context, weight, mean, rest, weight_rest, out,
+        query_shift, normaliser, call.rows, call.heads, *strides(q), *strides(out), call.half,
+        **call.scattered, **tuning.attend.options,
+    )  # fmt: skip
+    return Saved(key_shift, highest, context, weight, mean, query_shift, normaliser)
+
+
+def backward(
+    grad: Tensor, q: Tensor, k: Tensor, v: Tensor, measured: Tensor | None, projection: Projection, out: Tensor,
+    saved: Saved, grad_q: Tensor, grad_k: Tensor, grad_v: Tensor, tuning: Tuning = TUNING,
+) -> None:  # fmt: skip
+    """Writes the three gradients, given that of `out`."""
+    call = _Call(q, projection)
+    change = call.by_row()
+    kernels.query_gradient[call.blocks(tuning.query)](
+        q, grad, out, projection.padded_fk, saved.context, saved.weight, saved.mean, saved.query_shift,
+        saved.normaliser, change, grad_q, call.rows, call.heads, *strides(q), *strides(grad),
+        *strides(out), *strides(grad_q), call.unscale, call.half, **call.scattered, **tuning.query.options,
+    )  # fmt: skip
+    acc, total, _, parts = _gather(
+        call, q, grad, projection, saved.query_shift, saved.normaliser, change, None, False, tuning
+    )
+    context, weight, rest = call.context(), call.small(call.padded), call.small(call.columns)
+    kernels.finish_queries[(call.nh,)](
+        acc, total, saved.mean, context, weight, rest, parts, EPS, **call.finished
+    )
+    kernels.key_gradient[call.blocks(tuning.key)](
+        k, v, k if measured is None else measured, projection.padded_fk, context, weight, rest,
+        saved.key_shift, saved.highest, grad_k, grad_v, call.rows, call.heads, *strides(k),
+        *strides(v), *strides(grad_k), *strides(grad_v), call.unscale, call.half, MASKED=measured is not None,
+        **call.scattered, **tuning.key.options,
+    )  # fmt: skip
