@@ -1,4 +1,4 @@
-"""One block's attention, with performer-pytorch's weights and kernel.
+"""One block's attention, with performer-pytorch's weights.
 
 Shapes: n samples, l positions, d model width, h heads, k head width.
 """
@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 def attend(attention: SelfAttention, hidden_nld: Tensor, measured_nl: Tensor | None) -> Tensor:
-    """What SelfAttention.forward gives for a mask, written so that it can be compiled.
+    """What SelfAttention.forward gives for a mask, its `fast_attention` being a FavorAttention.
 
     Its own way fills the values in place, through a view, which torch.compile refuses. As there, the
     mask takes a position's value out of the sum, not its key out of the normaliser: unmeasured genes
@@ -21,7 +21,5 @@ def attend(attention: SelfAttention, hidden_nld: Tensor, measured_nl: Tensor | N
     q_nhlk, k_nhlk, v_nhlk = (
         heads(project(hidden_nld)) for project in (attention.to_q, attention.to_k, attention.to_v)
     )
-    if measured_nl is not None:
-        v_nhlk = v_nhlk.masked_fill(~measured_nl[:, None, :, None], 0.0)
-    out_nhlk: Tensor = attention.fast_attention(q_nhlk, k_nhlk, v_nhlk)
+    out_nhlk: Tensor = attention.fast_attention(q_nhlk, k_nhlk, v_nhlk, measured_nl)
     return attention.dropout(attention.to_out(out_nhlk.transpose(1, 2).flatten(-2)))

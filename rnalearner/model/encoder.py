@@ -9,6 +9,9 @@ from torch import Tensor, nn
 
 from rnalearner.config import ModelConfig
 from rnalearner.model.attention import attend
+from rnalearner.model.embedding import embedded
+from rnalearner.model.favor.attention import FavorAttention
+from rnalearner.model.favor.choice import kernels_chosen
 from rnalearner.model.values import CentredValues
 
 
@@ -54,6 +57,8 @@ class ExpressionEncoder(nn.Module):
         )
         # Its updater would name every block a second time, in each state and checkpoint.
         self.performer.proj_updater = nn.Identity()
+        for attention, _ in self.performer.net.layers:
+            attention.fn.fast_attention = FavorAttention.of(attention.fn.fast_attention)
         self.norm = nn.LayerNorm(config.dim)
 
     @property
@@ -62,16 +67,24 @@ class ExpressionEncoder(nn.Module):
 
     def forward(self, inputs_ng: Tensor) -> Tensor:
         """Inputs to hidden_nld, after the final norm."""
-        return self.suffix(self.embed(inputs_ng), self.measured(inputs_ng), from_block=0)
+        return self.norm(self.body(inputs_ng))
+
+    def body(self, inputs_ng: Tensor) -> Tensor:
+        """Inputs to hidden_nld before the final norm, which works on each position by itself."""
+        return self.blocks(self.embed(inputs_ng), self.measured(inputs_ng), 0, self.config.depth)
 
     def embed(self, inputs_ng: Tensor) -> Tensor:
         """Inputs to the first block's input, n x l x d."""
-        if self.config.values == "bins":
-            values_ngd = self.bin_embedding(inputs_ng.int())
-        else:
+        fused = self._fused(inputs_ng)
+        if self.config.values != "bins":
             values_ngd = self.value_embedding(inputs_ng)
-        extra_n1d = self.extra_d.expand(len(inputs_ng), 1, -1)
-        return torch.cat([values_ngd + self.gene_vectors_gd, extra_n1d], dim=1)
+        elif fused:
+            values_ngd = embedded(self.bin_embedding.weight.bfloat16(), inputs_ng.int())
+        else:
+            values_ngd = self.bin_embedding(inputs_ng.int())
+        dtype = torch.bfloat16 if fused else values_ngd.dtype
+        extra_n1d = self.extra_d.to(dtype).expand(len(inputs_ng), 1, -1)
+        return torch.cat([values_ngd.to(dtype) + self.gene_vectors_gd.to(dtype), extra_n1d], dim=1)
 
     def measured(self, inputs_ng: Tensor) -> Tensor:
         """True where a position may be attended to: measured genes and the extra position, n x l."""
@@ -88,7 +101,16 @@ class ExpressionEncoder(nn.Module):
         return self.norm(self.blocks(hidden_nld, measured_nl, from_block, self.config.depth))
 
     def blocks(self, hidden_nld: Tensor, measured_nl: Tensor, first: int, last: int) -> Tensor:
-        """From the hidden state before block `first` to the one before block `last`."""
+        """From the hidden state before block `first` to the one before block `last`.
+
+        On a GPU under bf16 autocast by kernels of our own, and in bf16 (rnalearner.model.fused).
+        """
+        if self._fused(hidden_nld):
+            # Imported here: triton comes with torch's builds for GPUs only.
+            from rnalearner.model.fused.blocks import through_blocks
+
+            return through_blocks(hidden_nld, measured_nl, list(self.performer.net.layers)[first:last])
+        hidden_nld = hidden_nld.to(self.extra_d.dtype)  # the kernels leave bf16
         # On a GPU, or compiled, the question would cost more than the mask.
         asked = not (measured_nl.is_cuda or torch.compiler.is_compiling())
         mask_nl = None if asked and bool(measured_nl.all()) else measured_nl
@@ -96,6 +118,17 @@ class ExpressionEncoder(nn.Module):
             hidden_nld = hidden_nld + attend(attention.fn, attention.norm(hidden_nld), mask_nl)
             hidden_nld = hidden_nld + feedforward(hidden_nld)
         return hidden_nld
+
+    def _fused(self, inputs: Tensor) -> bool:
+        """Whether `blocks` goes by kernels: never where dropout draws, nor while torch.compile looks on."""
+        return (
+            inputs.is_cuda
+            and torch.is_autocast_enabled("cuda")
+            and torch.get_autocast_dtype("cuda") == torch.bfloat16
+            and not (self.training and self.config.dropout)
+            and not torch.compiler.is_compiling()
+            and kernels_chosen(self.config.dim_head)
+        )
 
     def first_trained_block(self, trained_blocks: int) -> int:
         """Index of the first block that trains; 0 when `trained_blocks` is 0, which trains all."""

@@ -28,6 +28,8 @@ def from_feedforward(encoder: ExpressionEncoder, hidden_nld: Tensor) -> Tensor:
     """From the hidden state before the last feed-forward to the end, final norm included."""
     _, feedforward = encoder.performer.net.layers[-1]
 
+    hidden_nld = hidden_nld.to(encoder.norm.weight.dtype)  # the kernels leave bf16
+
     def rest(part_ld: Tensor) -> Tensor:
         ended_ld: Tensor = encoder.norm(part_ld + feedforward(part_ld))
         return ended_ld

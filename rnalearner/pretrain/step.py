@@ -14,6 +14,7 @@ from rnalearner.config.model import ModelConfig
 from rnalearner.config.preprocessing import PreprocessingConfig
 from rnalearner.config.pretrain import PretrainConfig
 from rnalearner.model.build import new_encoder
+from rnalearner.model.embedding import picked
 from rnalearner.model.encoder import ExpressionEncoder
 from rnalearner.model.heads import MaskedBinHead, MaskedValueHead
 from rnalearner.model.values import LIMIT
@@ -32,12 +33,12 @@ class PretrainModel(nn.Module):
         super().__init__()
         self.encoder, self.head = encoder, head
         # The function, not the module, which would give every weight a second name.
-        self._encode = torch.compile(encoder.forward) if compiled else encoder.forward
+        self._encode = torch.compile(encoder.body) if compiled else encoder.body
 
     def forward(self, batch: MaskedBatch) -> Tensor:
         """Logits m x b, or values m in units; at the masked positions only: b is small, but g is 15,000."""
         hidden_nld = self._encode(batch.inputs_ng)
-        hidden_md = hidden_nld[batch.sample_m, batch.gene_m]
+        hidden_md = self.encoder.norm(picked(hidden_nld, batch.sample_m, batch.gene_m))
         if isinstance(self.head, MaskedBinHead):
             return self.head(hidden_md, batch.gene_m)
         units_ng = self.encoder.value_embedding.units(batch.inputs_ng)
@@ -85,7 +86,9 @@ def make_optimiser(model: PretrainModel, learning_rate: float, weight_decay: flo
     decayed = [p for p in model.parameters() if id(p) in linear]
     free = [p for p in model.parameters() if id(p) not in linear]
     groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": free, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=learning_rate)
+    # One kernel for all parameters on a GPU; torch's own choice elsewhere.
+    fused = True if decayed[0].is_cuda else None
+    return torch.optim.AdamW(groups, lr=learning_rate, fused=fused)
 
 
 def train_step(

@@ -34,8 +34,8 @@ HEADROOM = 40.0
 LOG2_E = 1.4426950408889634
 
 
-TILE, MOST_TILES = 64, 5
-"""Features a tile; tiles whose sums one program holds at most."""
+TILE = 64
+"""Padding: features come in whole tiles."""
 
 
 @dataclass(frozen=True)
@@ -50,20 +50,17 @@ class Projection:
     longest: Tensor
     """The longest row's length."""
     n_features: int
-    held: int
-    """Tiles that one program holds."""
 
 
 def project(projection_fk: Tensor, dtype: torch.dtype) -> Projection:
     """`projection_fk` in `dtype` for the kernels, without a wait for the device."""
     n_features, width = projection_fk.shape
-    tiles = n_features // TILE + 1
-    groups = -(-tiles // MOST_TILES)
-    held = -(-tiles // groups)
     columns = max(16, 1 << (width - 1).bit_length())
-    padded_fk = torch.zeros(groups * held * TILE, columns, dtype=dtype, device=projection_fk.device)
+    padded_fk = torch.zeros(
+        (n_features // TILE + 1) * TILE, columns, dtype=dtype, device=projection_fk.device
+    )
     padded_fk[:n_features, :width] = projection_fk * (width**-0.25 * LOG2_E)
     longest = padded_fk.float().square().sum(1).max().sqrt()
     # |w|^2 / 2 in base 2, from (c log2 e)^2 |w|^2.
     shift = longest.square() * (width**0.5 / LOG2_E / 2) - HEADROOM * LOG2_E
-    return Projection(padded_fk, shift, longest, n_features, held)
+    return Projection(padded_fk, shift, longest, n_features)

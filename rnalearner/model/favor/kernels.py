@@ -9,7 +9,7 @@ holds its tiles of them and walks over the positions of one part, BL at a time. 
 import triton
 import triton.language as tl
 
-# ruff: noqa: N803, N806, PLR0913, ANN001, ANN201, ANN202
+# ruff: noqa: N803
 
 
 @triton.jit
@@ -30,18 +30,58 @@ def _store(base, stride, rows, columns, value, end, WIDTH: tl.constexpr):
 
 
 @triton.jit
+def _slots(x, DTYPE: tl.constexpr):
+    """Numbers as a narrow matrix of 16 columns: x rounded, what that left over, zeros.
+
+    A sum weighted by them is then made where matrices are multiplied, as exact as in float32: as numbers in
+    registers they would leave room for fewer programs at a time.
+    """
+    column = tl.arange(0, 16)[None, :]
+    high = x.to(DTYPE)
+    low = (x - high.to(tl.float32)).to(DTYPE)
+    return tl.where(column == 0, high[:, None], tl.where(column == 1, low[:, None], 0.0)).to(DTYPE)
+
+
+@triton.jit
+def _gather(
+    projection_fk, x_kl, y_lk, shift_l, weight_l, ones_l, last_f, acc_fk, sum_f, top_f,
+    LAST: tl.constexpr, KEYS: tl.constexpr, DOT: tl.constexpr,
+):  # fmt: skip
+    """One block of positions, added to what a tile of features has gathered."""
+    dash_fl = tl.dot(projection_fk, x_kl, input_precision=DOT)
+    phi_fl = tl.exp2(dash_fl - shift_l[None, :])
+    if LAST:
+        phi_fl = tl.where(last_f[:, None], ones_l[None, :], phi_fl)
+    if KEYS:
+        top_f = tl.maximum(top_f, tl.max(dash_fl, 1))
+        sum_f += tl.sum(phi_fl, 1)
+    else:
+        sum_f += tl.sum(phi_fl * weight_l[None, :], 1)
+    acc_fk = tl.dot(phi_fl.to(y_lk.dtype), y_lk, acc_fk, input_precision=DOT)
+    return acc_fk, sum_f, top_f
+
+
+@triton.jit
+def _keep(acc, total, top, feature_f, columns, acc_fk, sum_f, top_f, BK: tl.constexpr, KEYS: tl.constexpr):
+    tl.store(acc + feature_f[:, None] * BK + columns[None, :], acc_fk)
+    tl.store(total + feature_f, sum_f)
+    if KEYS:
+        tl.store(top + feature_f, top_f)
+
+
+@triton.jit
 def moments(
-    x, y, projection, highest_shift, row_shift, normaliser, weight, measured, acc, total, top,
+    x, y, projection, highest_shift, row_shift, share, weight, measured, acc, total, top,
     n_rows, part_rows, heads, x_n, x_h, x_l, y_n, y_h, y_l, half,
-    PADDED: tl.constexpr, HELD: tl.constexpr, KEYS: tl.constexpr, MASKED: tl.constexpr, BT: tl.constexpr,
-    BL: tl.constexpr, WIDTH: tl.constexpr, BK: tl.constexpr, DOT: tl.constexpr,
+    WHOLE: tl.constexpr, REST: tl.constexpr, HELD: tl.constexpr, KEYS: tl.constexpr, MASKED: tl.constexpr,
+    BT: tl.constexpr, BL: tl.constexpr, WIDTH: tl.constexpr, BK: tl.constexpr, DOT: tl.constexpr,
 ):  # fmt: skip
     """Features from positions: for every feature f the sums over l of phi_lf y_l and of phi_lf weight_l.
 
     KEYS: x and y are keys and values, weights are 1, row shifts are made here and stored, maxima kept.
     Otherwise x and y are queries and the outputs' gradients, and phi is divided by the row's normaliser.
     The last feature of all is 1 (divided alike) at every position: what eps gathers. A program holds HELD
-    tiles and walks over the positions of one part.
+    of the WHOLE features' tiles and the REST (which the first group stores), and walks over one part's rows.
     """
     part, group, nh = tl.program_id(0), tl.program_id(1), tl.program_id(2)
     n, h = nh // heads, nh % heads
@@ -56,6 +96,12 @@ def moments(
         accs = accs + (tl.zeros([BT, BK], tl.float32),)
         sums = sums + (tl.zeros([BT], tl.float32),)
         tops = tops + (tl.full([BT], float("-inf"), tl.float32),)
+    rest_f = WHOLE + tl.arange(0, REST)
+    last_f = rest_f == WHOLE + REST - 1
+    rest_fk = _tile(projection, BK, rest_f, columns, BK)
+    rest_acc_fk = tl.zeros([REST, BK], tl.float32)
+    rest_sum_f = tl.zeros([REST], tl.float32)
+    rest_top_f = tl.full([REST], float("-inf"), tl.float32)
     if KEYS:
         lowered = tl.load(highest_shift)
     begin = part * part_rows
@@ -76,37 +122,31 @@ def moments(
                 tl.store(row_shift + by_row + rows, shift_l, mask=valid_l)
             shift_l += lowered
             ones_l = tl.where(valid_l, 1.0, 0.0)
+            weight_l = ones_l
         else:
-            normaliser_l = tl.load(normaliser + by_row + rows)
-            shift_l = tl.load(row_shift + by_row + rows) + tl.log2(normaliser_l)
-            ones_l = tl.where(valid_l, 1.0 / normaliser_l, 0.0)
+            shift_l = tl.load(row_shift + by_row + rows)
+            ones_l = tl.where(valid_l, tl.load(share + by_row + rows), 0.0)
             weight_l = tl.load(weight + by_row + rows)
         shift_l = tl.where(valid_l, shift_l, float("inf"))
         x_kl = tl.trans(x_lk)
         new_accs, new_sums, new_tops = (), (), ()
         for t in tl.static_range(HELD):
-            dash_fl = tl.dot(tiles[t], x_kl, input_precision=DOT)
-            if KEYS:
-                new_tops = new_tops + (tl.maximum(tops[t], tl.max(dash_fl, 1)),)
-            phi_fl = tl.exp2(dash_fl - shift_l[None, :])
-            if t == HELD - 1:
-                feature_f = first + t * BT + tl.arange(0, BT)
-                phi_fl = tl.where((feature_f == PADDED - 1)[:, None], ones_l[None, :], phi_fl)
-            if KEYS:
-                new_sums = new_sums + (sums[t] + tl.sum(phi_fl, 1),)
-            else:
-                new_sums = new_sums + (sums[t] + tl.sum(phi_fl * weight_l[None, :], 1),)
-            new_accs = new_accs + (tl.dot(phi_fl.to(y_lk.dtype), y_lk, accs[t], input_precision=DOT),)
-        accs, sums = new_accs, new_sums
-        if KEYS:
-            tops = new_tops
-    to = (nh.to(tl.int64) * tl.num_programs(0) + part) * PADDED
+            acc_fk, sum_f, top_f = _gather(
+                tiles[t], x_kl, y_lk, shift_l, weight_l, ones_l, last_f, accs[t], sums[t], tops[t],
+                False, KEYS, DOT,
+            )  # fmt: skip
+            new_accs, new_sums, new_tops = new_accs + (acc_fk,), new_sums + (sum_f,), new_tops + (top_f,)
+        accs, sums, tops = new_accs, new_sums, new_tops
+        rest_acc_fk, rest_sum_f, rest_top_f = _gather(
+            rest_fk, x_kl, y_lk, shift_l, weight_l, ones_l, last_f, rest_acc_fk, rest_sum_f, rest_top_f,
+            True, KEYS, DOT,
+        )  # fmt: skip
+    to = (nh.to(tl.int64) * tl.num_programs(0) + part) * (WHOLE + REST)
     for t in tl.static_range(HELD):
         feature_f = to + first + t * BT + tl.arange(0, BT)
-        tl.store(acc + feature_f[:, None] * BK + columns[None, :], accs[t])
-        tl.store(total + feature_f, sums[t])
-        if KEYS:
-            tl.store(top + feature_f, tops[t])
+        _keep(acc, total, top, feature_f, columns, accs[t], sums[t], tops[t], BK, KEYS)
+    if group == 0:
+        _keep(acc, total, top, to + rest_f, columns, rest_acc_fk, rest_sum_f, rest_top_f, BK, KEYS)
 
 
 @triton.jit
@@ -123,7 +163,7 @@ def _summed(acc, total, part, n_parts, feature_f, columns, PADDED: tl.constexpr,
 
 @triton.jit
 def finish_keys(
-    acc, total, top, highest_shift, context, weight, mean, context_rest, weight_rest, highest,
+    acc, total, top, highest_shift, context, weight, slots, mean, context_rest, weight_rest, highest,
     n_rows, n_parts, eps,
     N_FEATURES: tl.constexpr, PADDED: tl.constexpr, BT: tl.constexpr, BK: tl.constexpr,
 ):  # fmt: skip
@@ -157,6 +197,8 @@ def finish_keys(
         pointers = context + rows[:, None] * BK + columns[None, :]
         tl.store(pointers, context_fk.to(context.dtype.element_ty))
         tl.store(weight + rows, weight_f)
+        pointers = slots + rows[:, None] * 16 + tl.arange(0, 16)[None, :]
+        tl.store(pointers, _slots(weight_f, slots.dtype.element_ty))
         rest_k += tl.sum(context_fk, 0)
         rest += tl.sum(weight_f, 0)
     tl.store(mean + nh * BK + columns, mean_k)
@@ -205,21 +247,23 @@ def _attend(
     if LAST:
         dash_lf = tl.where((feature_f < N_FEATURES)[None, :], dash_lf, float("-inf"))
     top_l = tl.maximum(top_l, tl.max(dash_lf, 1))
-    norm_l += tl.sum(phi_lf * weight_f[None, :], 1)
-    acc_lk = tl.dot(phi_lf.to(context_fk.dtype), context_fk, acc_lk, input_precision=DOT)
+    phi_lf = phi_lf.to(context_fk.dtype)
+    norm_l = tl.dot(phi_lf, weight_f, norm_l, input_precision=DOT)
+    acc_lk = tl.dot(phi_lf, context_fk, acc_lk, input_precision=DOT)
     return acc_lk, norm_l, top_l
 
 
 @triton.jit
 def attend(
-    q, projection, longest, context, weight, mean, context_rest, weight_rest, out, row_shift, normaliser,
+    q, projection, longest, context, weights, mean, context_rest, weight_rest, out, row_shift, share,
     n_rows, heads, q_n, q_h, q_l, out_n, out_h, out_l, half,
     N_FEATURES: tl.constexpr, PADDED: tl.constexpr, FULL: tl.constexpr, TAIL: tl.constexpr, BT: tl.constexpr,
     BL: tl.constexpr, WIDTH: tl.constexpr, BK: tl.constexpr, DOT: tl.constexpr,
 ):  # fmt: skip
     """Positions from features: each query's weighted mean of the context.
 
-    Stored for the backward pass: the query's exponent shift with its maximum, and its normaliser.
+    Stored for the backward pass: the query's exponent shift, its maximum and normaliser in it, and by how
+    much it divides.
     """
     block, nh = tl.program_id(0), tl.program_id(1)
     n, h = nh // heads, nh % heads
@@ -227,8 +271,9 @@ def attend(
     q += n.to(tl.int64) * q_n + h * q_h
     out += n.to(tl.int64) * out_n + h * out_h
     context += nh.to(tl.int64) * PADDED * BK
-    weight += nh * PADDED
+    weights += nh * PADDED * 16
     by_row = nh.to(tl.int64) * n_rows
+    slots = tl.arange(0, 16)
     mean_k = tl.load(mean + nh * BK + columns)
     rest_k = tl.load(context_rest + nh * BK + columns)
     weight_eps = tl.load(weight_rest + nh)
@@ -241,27 +286,28 @@ def attend(
     bound_l = tl.sqrt(square_l) * bound
     shift_l = square_l * half + bound_l
     acc_lk = tl.zeros([BL, BK], tl.float32)
-    norm_l = tl.zeros([BL], tl.float32)
+    norms_l = tl.zeros([BL, 16], tl.float32)
     top_l = tl.full([BL], float("-inf"), tl.float32)
     for first in range(0, FULL, BT):
         feature_f = first + tl.arange(0, BT)
-        acc_lk, norm_l, top_l = _attend(
+        acc_lk, norms_l, top_l = _attend(
             q_lk, _tile(projection, BK, feature_f, columns, BK), _tile(context, BK, feature_f, columns, BK),
-            tl.load(weight + feature_f), feature_f, shift_l, acc_lk, norm_l, top_l, N_FEATURES, False, DOT,
+            _tile(weights, 16, feature_f, slots, 16), feature_f, shift_l, acc_lk, norms_l, top_l,
+            N_FEATURES, False, DOT,
         )  # fmt: skip
     if N_FEATURES > FULL:
         feature_f = FULL + tl.arange(0, TAIL)
-        acc_lk, norm_l, top_l = _attend(
+        acc_lk, norms_l, top_l = _attend(
             q_lk, _tile(projection, BK, feature_f, columns, BK), _tile(context, BK, feature_f, columns, BK),
-            tl.load(weight + feature_f), feature_f, shift_l, acc_lk, norm_l, top_l,
+            _tile(weights, 16, feature_f, slots, 16), feature_f, shift_l, acc_lk, norms_l, top_l,
             N_FEATURES, True, DOT,
         )  # fmt: skip
     # Where the bound is so far off that features vanish, they are far below eps (formula.py).
     factor_l = tl.exp2(tl.minimum(bound_l - top_l, 100.0))
-    norm_l = norm_l * factor_l + weight_eps
+    norm_l = tl.sum(tl.where(tl.arange(0, 16)[None, :] < 2, norms_l, 0.0), 1) * factor_l + weight_eps
     out_lk = (acc_lk * factor_l[:, None] + rest_k[None, :]) / norm_l[:, None] + mean_k[None, :]
-    tl.store(row_shift + by_row + rows, square_l * half + top_l, mask=rows < n_rows)
-    tl.store(normaliser + by_row + rows, norm_l, mask=rows < n_rows)
+    tl.store(row_shift + by_row + rows, square_l * half + top_l + tl.log2(norm_l), mask=rows < n_rows)
+    tl.store(share + by_row + rows, 1 / norm_l, mask=rows < n_rows)
     _store(out, out_l, rows, columns, out_lk, n_rows, WIDTH)
 
 
@@ -280,7 +326,7 @@ def _query_gradient(
 
 @triton.jit
 def query_gradient(
-    q, grad, out, projection, context, weight, mean, row_shift, normaliser, change, grad_q,
+    q, grad, out, projection, context, weight, mean, row_shift, change, grad_q,
     n_rows, heads, q_n, q_h, q_l, g_n, g_h, g_l, out_n, out_h, out_l, d_n, d_h, d_l, unscale, half,
     N_FEATURES: tl.constexpr, PADDED: tl.constexpr, FULL: tl.constexpr, TAIL: tl.constexpr, BT: tl.constexpr,
     BL: tl.constexpr, WIDTH: tl.constexpr, BK: tl.constexpr, DOT: tl.constexpr,
@@ -304,7 +350,7 @@ def query_gradient(
     out_lk = _tile(out, out_l, inside, columns, WIDTH)
     change_l = -tl.sum(grad_lk.to(tl.float32) * (out_lk.to(tl.float32) - mean_k[None, :]), 1)
     tl.store(change + by_row + rows, change_l, mask=rows < n_rows)
-    shift_l = tl.load(row_shift + by_row + inside) + tl.log2(tl.load(normaliser + by_row + inside))
+    shift_l = tl.load(row_shift + by_row + inside)
     acc_lk = tl.zeros([BL, BK], tl.float32)
     sum_l = tl.zeros([BL], tl.float32)
     for first in range(0, FULL, BT):
@@ -351,7 +397,8 @@ def _key_gradient(
 def key_gradient(
     k, v, measured, projection, context, weight, context_rest, row_shift, highest, grad_k, grad_v,
     n_rows, heads, k_n, k_h, k_l, v_n, v_h, v_l, dk_n, dk_h, dk_l, dv_n, dv_h, dv_l, unscale, half,
-    N_FEATURES: tl.constexpr, PADDED: tl.constexpr, FULL: tl.constexpr, TAIL: tl.constexpr, MASKED: tl.constexpr,
+    N_FEATURES: tl.constexpr, PADDED: tl.constexpr, FULL: tl.constexpr, TAIL: tl.constexpr,
+    MASKED: tl.constexpr,
     BT: tl.constexpr, BL: tl.constexpr, WIDTH: tl.constexpr, BK: tl.constexpr, DOT: tl.constexpr,
 ):  # fmt: skip
     """Gradients of keys and values from those of the context (`context`) and of the weights (`weight`)."""
