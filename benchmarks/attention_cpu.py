@@ -48,6 +48,7 @@ def child(who: str, size: str, threads: int, repeats: int) -> None:
     """Prints what one of both takes."""
     import torch
     from performer_pytorch import FastAttention
+    from torch import Tensor
 
     from rnalearner.model.favor.attention import FavorAttention
 
@@ -58,47 +59,33 @@ def child(who: str, size: str, threads: int, repeats: int) -> None:
     # Heads side by side, as linear maps leave them.
     four = [torch.randn(n, positions, heads, width).transpose(1, 2) for _ in range(4)]
     q, k, v, grad = four
-    small = [x[:, :, :64] for x in four]
 
-    def forward(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, grad: torch.Tensor) -> None:
+    def forward() -> None:
         with torch.no_grad():
             attention(q, k, v)
 
-    def both(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, grad: torch.Tensor) -> None:
+    def both(q: Tensor = q, k: Tensor = k, v: Tensor = v, grad: Tensor = grad) -> None:
         attention(*(x.detach().requires_grad_() for x in (q, k, v))).backward(grad)
 
-    both(*small)  # what is loaded at the first call is no attention's memory
-    found = {
-        "forward": measured(lambda: forward(q, k, v, grad), repeats),
-        "forward_and_backward": measured(lambda: both(q, k, v, grad), repeats),
-    }
+    both(*(x[:, :, :64] for x in four))  # what is loaded at the first call is no attention's memory
+    found = {"forward": measured(forward, repeats), "forward_and_backward": measured(both, repeats)}
     print(json.dumps(found))
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--child", nargs=3, metavar=("WHO", "SIZE", "THREADS"), help=argparse.SUPPRESS)
+    parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.child:
         who, size, threads = asked.child
-        return child(who, size, int(threads), asked.repeats)
+        child(who, size, int(threads), asked.repeats)
+        return
+    command = [sys.executable, "-m", "benchmarks.attention_cpu", "--repeats", str(asked.repeats), "--child"]
     results: dict[str, Any] = {}
     for size, threads, who in itertools.product(SIZES, THREADS, WHO):
-        command = [
-            sys.executable,
-            "-m",
-            "benchmarks.attention_cpu",
-            "--repeats",
-            str(asked.repeats),
-            "--child",
-        ]
-        done = subprocess.run(
-            [*command, who, size, str(threads)], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True
-        )
-        found = rounded(json.loads(done.stdout.splitlines()[-1]))
+        said = subprocess.check_output([*command, who, size, str(threads)], cwd=ROOT, text=True)
+        found = rounded(json.loads(said.splitlines()[-1]))
         results[f"{size}, {threads} threads, {who}"] = found
         print(size, threads, who, found, flush=True)
     print(json.dumps(results))

@@ -5,14 +5,14 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from itertools import islice
+from itertools import count, islice
 
 import torch
 from torch import Tensor
 
 from rnalearner.config.pretrain import PretrainConfig
 from rnalearner.errors import RecipeError
-from rnalearner.pretrain.batches import PretrainData, prefetched
+from rnalearner.pretrain.batches import PretrainData, Read, prefetched
 from rnalearner.pretrain.counters import counter_generator
 from rnalearner.pretrain.loss import score_means
 from rnalearner.pretrain.masking import MaskedBatch
@@ -114,12 +114,24 @@ def samples_per_s(progress: Progress) -> float:
 def _endless(
     data: PretrainData, epoch: int, start: int, rank: Rank
 ) -> Generator[tuple[tuple[int, int], MaskedBatch], None, None]:
-    """Batches over epochs, each with the position (epoch, batch) of the one after it."""
-    while True:
-        with closing(prefetched(data.training(epoch, start, rank.rank, rank.num_ranks))) as batches:
-            for number, batch in enumerate(batches, start):
-                yield (epoch, number + 1), batch
-        epoch, start = epoch + 1, 0
+    """Batches over epochs, each with the position (epoch, batch) of the one after it; made ahead.
+
+    For a GPU in pinned memory, so that the loop need not wait until they are there.
+    """
+
+    def reads() -> Iterator[tuple[tuple[int, int], Read]]:
+        for number in count(epoch):
+            first = start if number == epoch else 0
+            stored = data.reads(number, first, rank.rank, rank.num_ranks)
+            yield from (((number, place), read) for place, read in enumerate(stored, first + 1))
+
+    def made(item: tuple[tuple[int, int], Read]) -> tuple[tuple[int, int], MaskedBatch]:
+        position, read = item
+        batch = data.made(read)
+        return position, batch.pinned() if rank.device.type == "cuda" else batch
+
+    with closing(prefetched(reads(), made)) as stream:
+        yield from stream
 
 
 def _draw(config: PretrainConfig, purpose: str, *counters: int) -> int:

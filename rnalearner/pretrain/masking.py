@@ -3,7 +3,7 @@
 Shapes: n samples, g genes, m masked positions of the whole batch.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,8 +29,15 @@ class MaskedBatch:
         return self.inputs_ng.shape[0]
 
     def to(self, device: torch.device) -> "MaskedBatch":
-        moved = (getattr(self, name).to(device) for name in ("inputs_ng", "sample_m", "gene_m", "label_m"))
-        return MaskedBatch(*moved)
+        """On `device`; from pinned memory the caller does not wait for the copy."""
+        return self._each(lambda tensor: tensor.to(device, non_blocking=True))
+
+    def pinned(self) -> "MaskedBatch":
+        """In memory that a GPU reads by itself."""
+        return self._each(Tensor.pin_memory)
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> "MaskedBatch":
+        return MaskedBatch(*map(change, (self.inputs_ng, self.sample_m, self.gene_m, self.label_m)))
 
 
 def mask_bins(
@@ -46,17 +53,11 @@ def mask_bins(
     predicted. Bin 0 and PAD are never chosen: zeros are most of a sample and say least. One draw
     serves both decisions, because a draw below `mask_share` is again uniform below it.
     """
-    eligible_ng = (bins_ng > 0) & (bins_ng < vocabulary.n_bins)
-    chosen_ng = eligible_ng & (uniform_ng < mask_share)
-    replaced_ng = chosen_ng & (uniform_ng < mask_share * replace_share)
-    inputs_ng = np.where(replaced_ng, np.uint8(vocabulary.mask), bins_ng.astype(np.uint8))
-    sample_m, gene_m = np.nonzero(chosen_ng)
-    return MaskedBatch(
-        inputs_ng=torch.from_numpy(inputs_ng),
-        sample_m=torch.from_numpy(sample_m),
-        gene_m=torch.from_numpy(gene_m),
-        label_m=torch.from_numpy(bins_ng[chosen_ng].astype(np.int64)),
-    )
+    chosen_ng = (bins_ng > 0) & (bins_ng < vocabulary.n_bins) & (uniform_ng < mask_share)
+    place_m = np.flatnonzero(chosen_ng)
+    inputs_ng = bins_ng.astype(np.uint8)
+    np.put(inputs_ng, place_m[uniform_ng.take(place_m) < mask_share * replace_share], vocabulary.mask)
+    return _batch(inputs_ng, place_m, bins_ng.take(place_m).astype(np.int64))
 
 
 def mask_values(values_ng: np.ndarray, uniform_ng: np.ndarray, mask_share: float) -> MaskedBatch:
@@ -66,20 +67,22 @@ def mask_values(values_ng: np.ndarray, uniform_ng: np.ndarray, mask_share: float
     never chosen: a gene that is the same in all of a study's samples says nothing, as bin 0 does not.
     """
     chosen_ng = (uniform_ng < mask_share) & ~np.isnan(values_ng) & (values_ng != 0)
-    sample_m, gene_m = np.nonzero(chosen_ng)
-    return MaskedBatch(
-        inputs_ng=torch.from_numpy(np.where(chosen_ng, np.float32(HIDDEN), values_ng)),
-        sample_m=torch.from_numpy(sample_m),
-        gene_m=torch.from_numpy(gene_m),
-        label_m=torch.from_numpy(values_ng[chosen_ng]),
-    )
+    place_m = np.flatnonzero(chosen_ng)
+    inputs_ng = np.where(chosen_ng, np.float32(HIDDEN), values_ng)
+    return _batch(inputs_ng, place_m, values_ng.take(place_m))
 
 
 def row_draws(
     rows: Sequence[int] | np.ndarray, n_genes: int, seed: int, purpose: str, epoch: int
 ) -> np.ndarray:
     """Uniform draws n x g, one generator a row: the same however rows lie in batches and ranks."""
-    draws = [
-        counter_generator(seed, purpose, epoch, int(row)).random(n_genes, dtype=np.float32) for row in rows
-    ]
-    return np.stack(draws) if draws else np.empty((0, n_genes), np.float32)
+    draws_ng = np.empty((len(rows), n_genes), np.float32)
+    for draws_g, row in zip(draws_ng, rows, strict=True):
+        counter_generator(seed, purpose, epoch, int(row)).random(dtype=np.float32, out=draws_g)
+    return draws_ng
+
+
+def _batch(inputs_ng: np.ndarray, place_m: np.ndarray, label_m: np.ndarray) -> MaskedBatch:
+    """`place_m` counts through the samples' genes: found thrice as fast as pairs of sample and gene."""
+    sample_m, gene_m = np.divmod(place_m, inputs_ng.shape[1])
+    return MaskedBatch(*map(torch.from_numpy, (inputs_ng, sample_m, gene_m, label_m)))

@@ -4,7 +4,7 @@ Shapes: n samples, g genes, m masked positions, b bins, d model width.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ from rnalearner.model.values import LIMIT
 from rnalearner.pretrain.baselines import log_frequencies
 from rnalearner.pretrain.loss import masked_loss, masked_value_loss
 from rnalearner.pretrain.masking import MaskedBatch
-from rnalearner.pretrain.ranks import sum_gradients, sum_over_ranks
+from rnalearner.pretrain.ranks import gradients_summed, sum_over_ranks
 
 
 class PretrainModel(nn.Module):
@@ -109,20 +109,19 @@ def train_step(
     model.train()
     optimiser.zero_grad(set_to_none=True)
     score_3 = torch.zeros(3, dtype=torch.float64, device=device)
+    trained = [p for p in model.parameters() if p.requires_grad]
     with _seeded_dropout(model, dropout_seed, device):
-        for batch in micro_batches:
+        for number, batch in enumerate(micro_batches, 1):
             with _precision(device, bf16):
                 predicted = model(batch)
             loss_sum, batch_score_3 = model.loss(predicted, batch)
-            loss_sum.backward()
+            with gradients_summed(trained) if number == len(micro_batches) else nullcontext():
+                loss_sum.backward()
             score_3 += batch_score_3
-    parameters = [p for p in model.parameters() if p.grad is not None]
-    score_3 = sum_gradients(parameters, score_3)
-    n_masked = score_3[2].clamp(min=1).float()
-    for parameter in parameters:
-        if parameter.grad is not None:
-            parameter.grad /= n_masked
-    nn.utils.clip_grad_norm_(parameters, clip_norm)
+    score_3 = sum_over_ranks(score_3)
+    gradients = [p.grad for p in trained if p.grad is not None]
+    torch._foreach_div_(gradients, score_3[2].clamp(min=1).float())
+    nn.utils.clip_grad_norm_(trained, clip_norm)
     for group in optimiser.param_groups:
         group["lr"] = learning_rate
     optimiser.step()

@@ -9,8 +9,6 @@ holds its tiles of them and walks over the positions of one part, BL at a time. 
 import triton
 import triton.language as tl
 
-# ruff: noqa: N803
-
 
 @triton.jit
 def _tile(base, stride, rows, columns, WIDTH: tl.constexpr):

@@ -8,25 +8,30 @@ in bf16. Shapes: n samples, l positions, d model width, m = n l rows, c columns 
 from typing import Any
 
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 
 from rnalearner.model.favor import launch
 from rnalearner.model.fused.steps import add_norm, expand, expand_gradient, norm_gradient, outer
 from rnalearner.model.fused.weights import N_PARAMETERS, Weights, parameters_of, weights_of
 
+PIECE = 2
+"""Blocks whose gradients are given away at a time where there are several workers."""
 CHUNK = 8
 """Samples whose queries, keys, values and their gradients are there at a time in the backward pass."""
 
 
 def through_blocks(hidden_nld: Tensor, measured_nl: Tensor, blocks: list[nn.ModuleList]) -> Tensor:
     """What these blocks of performer-pytorch's give, n l d; in bf16 on a GPU."""
-    if not blocks:
-        return hidden_nld
-    attentions: list[Any] = [block[0].fn for block in blocks]
-    projections = [attention.fast_attention.projection_matrix for attention in attentions]
-    parameters = [parameter for block in blocks for parameter in parameters_of(block)]
-    result: Tensor = Blocks.apply(hidden_nld, measured_nl, projections, attentions[0].heads, *parameters)
-    return result
+    # Several workers: in pieces, so that the last blocks' gradients travel while the first ones' are made.
+    size = PIECE if dist.is_available() and dist.is_initialized() else max(1, len(blocks))
+    for first in range(0, len(blocks), size):
+        piece = blocks[first : first + size]
+        attentions: list[Any] = [block[0].fn for block in piece]
+        projections = [attention.fast_attention.projection_matrix for attention in attentions]
+        parameters = [parameter for block in piece for parameter in parameters_of(block)]
+        hidden_nld = Blocks.apply(hidden_nld, measured_nl, projections, attentions[0].heads, *parameters)
+    return hidden_nld
 
 
 class Blocks(torch.autograd.Function):

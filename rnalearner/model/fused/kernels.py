@@ -7,8 +7,6 @@ adds the bias, and a weight's gradient has the bias' in its column d.
 import triton
 import triton.language as tl
 
-# ruff: noqa: N803
-
 
 @triton.jit
 def _standardised(x_rd, inside_d, eps, WIDTH: tl.constexpr):
