@@ -63,7 +63,7 @@ def corpus_readout(
         inputs_ng = torch.from_numpy(stored_inputs(store, rows, encoder.config))
         measured_g = ~x_ng.isnan().any(0)
         with autocast(device):  # one at a time: a core's cache holds no more
-            hidden_nld = torch.cat([encoder(row_1g) for row_1g in inputs_ng.to(device).split(1)])
+            hidden_nld = torch.cat([encoder(row_1g) for row_1g in inputs_ng.to(device).split(1)]).float()
         fit.add(hidden_nld[:, :-1][:, measured_g.to(device)], x_ng[:, measured_g])
     return fit.direction()
 
@@ -75,7 +75,8 @@ READOUT = "readout"
 def store_readout(layout: RunLayout, config: RunConfig, store: ShardStore, rows_n: np.ndarray) -> None:
     """Learn the pretrained encoder's direction from the corpus' rows, and keep it with the checkpoint."""
     encoder, meta = load_encoder(layout.base_checkpoint, config.model, store.preprocessing, store.gene_set)
-    direction_d = corpus_readout(encoder.eval(), store, rows_n, np.random.default_rng(config.pretrain.seed))
+    encoder.eval().to("cuda" if torch.cuda.is_available() else "cpu")
+    direction_d = corpus_readout(encoder, store, rows_n, np.random.default_rng(config.pretrain.seed))
     save_encoder(layout.base_checkpoint, encoder, meta | {READOUT: direction_d.tolist()})
 
 

@@ -6,7 +6,7 @@ import torch
 import triton
 from torch import Tensor
 
-from rnalearner.model.favor import kernels
+from rnalearner.model.favor import gather, scatter
 from rnalearner.model.favor.formula import EPS, LOG2_E, TILE, Projection
 
 
@@ -127,7 +127,7 @@ def _gather(
     groups = tiles // held if tiles else 1
     acc = call.small(parts, call.padded, call.columns)
     total, top = call.small(parts, call.padded), call.small(parts, call.padded)
-    kernels.moments[(parts, groups, call.nh)](
+    gather.moments[(parts, groups, call.nh)](
         x, y, projection.padded_fk, projection.shift, row_shift, share, weight,
         row_shift if measured is None else measured, acc, total, top,
         call.rows, part_rows, call.heads, *strides(x), *strides(y), call.half,
@@ -151,11 +151,11 @@ def forward(
     slots = torch.empty(call.nh, call.padded, 16, dtype=call.dtype, device=call.device)
     mean, rest = call.small(call.columns), call.small(call.columns)
     weight_rest, highest = call.small(), call.small()
-    kernels.finish_keys[(call.nh,)](
+    gather.finish_keys[(call.nh,)](
         acc, total, top, projection.shift, context, weight, slots, mean, rest, weight_rest, highest,
         call.rows, parts, EPS, **call.finished,
     )  # fmt: skip
-    kernels.attend[call.blocks(tuning.attend)](
+    scatter.attend[call.blocks(tuning.attend)](
         q, projection.padded_fk, projection.longest, context, slots, mean, rest, weight_rest, out,
         query_shift, share, call.rows, call.heads, *strides(q), *strides(out), call.half,
         **call.scattered, **tuning.attend.options,
@@ -171,7 +171,7 @@ def backward(
     """Writes the three gradients, given that of `out`."""
     call = _Call(q, projection)
     change = call.by_row()
-    kernels.query_gradient[call.blocks(tuning.query)](
+    scatter.query_gradient[call.blocks(tuning.query)](
         q, grad, out, projection.padded_fk, saved.context, saved.weight, saved.mean, saved.query_shift,
         change, grad_q, call.rows, call.heads, *strides(q), *strides(grad),
         *strides(out), *strides(grad_q), call.unscale, call.half, **call.scattered, **tuning.query.options,
@@ -180,10 +180,10 @@ def backward(
         call, q, grad, projection, saved.query_shift, saved.share, change, None, False, tuning
     )
     context, weight, rest = call.context(), call.small(call.padded), call.small(call.columns)
-    kernels.finish_queries[(call.nh,)](
+    gather.finish_queries[(call.nh,)](
         acc, total, saved.mean, context, weight, rest, parts, EPS, **call.finished
     )
-    kernels.key_gradient[call.blocks(tuning.key)](
+    scatter.key_gradient[call.blocks(tuning.key)](
         k, v, k if measured is None else measured, projection.padded_fk, context, weight, rest,
         saved.key_shift, saved.highest, grad_k, grad_v, call.rows, call.heads, *strides(k),
         *strides(v), *strides(grad_k), *strides(grad_v), call.unscale, call.half, MASKED=measured is not None,
