@@ -21,12 +21,13 @@ from rnalearner.shards.read import ShardStore
 from rnalearner.shards.sampling import EpochPlan
 from rnalearner.shards.thinning import thin
 
-S, T = TypeVar("S"), TypeVar("T")
+S = TypeVar("S")
+T = TypeVar("T")
 READ_ROWS = 64
 """Samples read at a time where all are read in order."""
 MAKERS = 4
-"""Threads that make batches of what one more thread reads. Of 15,000 genes that one reads 4,000 samples a second,
-a maker bins and masks 4,000, or thins 400; a GPU takes 300. Idle ones cost nothing."""
+"""Threads that make batches of what one more thread reads. That one reads 5,000 samples of 15,000 genes a
+second, and each of these makes 4,000, or 400 thinned ones; a GPU takes 300. Idle threads cost nothing."""
 
 
 class Read(NamedTuple):

@@ -25,17 +25,19 @@ def sum_over_ranks(values: Tensor) -> Tensor:
 
 
 @contextmanager
-def gradients_summed(parameters: Sequence[nn.Parameter]) -> Iterator[None]:
-    """A backward pass in this block leaves gradients summed over workers, sent while it still runs.
+def gradients_summed(parameters: Sequence[nn.Parameter], score_3: Tensor) -> Iterator[None]:
+    """A backward pass in this block leaves gradients, and `score_3`, summed over workers, in place.
 
-    Around the last backward pass of a step; what earlier ones added up goes with it. Sums rather than
-    DistributedDataParallel, whose mean over workers would weigh a worker with few masked positions like one
-    with many. What goes together, and in which order, is the same on every worker and in every run.
-    Parameters without a gradient must be so on all workers.
+    Around the last backward pass of a step: what earlier ones added up goes with it, and what is complete
+    travels while the rest is still made. Sums rather than DistributedDataParallel, whose mean over workers
+    would weigh a worker with few masked positions like one with many. What goes together, and in which
+    order, is the same on every worker and in every run. Parameters without a gradient must be so on all
+    workers.
     """
     if not several():
         yield
         return
+    score = dist.all_reduce(score_3, async_op=True)
     buckets = _buckets(parameters)
     sender = _Sender(buckets)
     hooks = [
@@ -49,6 +51,7 @@ def gradients_summed(parameters: Sequence[nn.Parameter]) -> Iterator[None]:
         for hook in hooks:
             hook.remove()
     sender.finish()
+    score.wait()
 
 
 class _Sender:
@@ -56,34 +59,35 @@ class _Sender:
 
     def __init__(self, buckets: list[list[nn.Parameter]]) -> None:
         self._buckets, self._missing = buckets, [len(bucket) for bucket in buckets]
-        self._sent: list[tuple[list[Tensor], Tensor, dist.Work | None]] = []
+        self._next = 0
+        self._sent: list[tuple[list[Tensor], Tensor, dist.Work]] = []
 
     def made(self, number: int) -> Callable[[Tensor], None]:
         """What a parameter of bucket `number` calls when its gradient is complete."""
 
         def hook(_: Tensor) -> None:
             self._missing[number] -= 1
-            while len(self._sent) < len(self._buckets) and not self._missing[len(self._sent)]:
+            while self._next < len(self._buckets) and not self._missing[self._next]:
                 self._send()
 
         return hook
 
     def _send(self) -> None:
-        gradients = [p.grad for p in self._buckets[len(self._sent)] if p.grad is not None]
-        flat = torch.cat([g.flatten() for g in gradients]) if gradients else torch.empty(0)
-        work = dist.all_reduce(flat, async_op=True) if gradients else None
-        self._sent.append((gradients, flat, work))
+        gradients = [p.grad for p in self._buckets[self._next] if p.grad is not None]
+        self._next += 1
+        if gradients:
+            flat = torch.cat([gradient.flatten() for gradient in gradients])
+            self._sent.append((gradients, flat, dist.all_reduce(flat, async_op=True)))
 
     def finish(self) -> None:
         """Send what is left, wait for all, and put the sums in their places."""
-        while len(self._sent) < len(self._buckets):
+        while self._next < len(self._buckets):
             self._send()
         for gradients, flat, work in self._sent:
-            if work is not None:
-                work.wait()
-            parts = flat.split([g.numel() for g in gradients])
-            for gradient, summed in zip(gradients, parts, strict=True):
-                gradient.copy_(summed.view_as(gradient))
+            work.wait()
+            parts = flat.split([gradient.numel() for gradient in gradients])
+            sums = [part.view_as(gradient) for part, gradient in zip(parts, gradients, strict=True)]
+            torch._foreach_copy_(gradients, sums)
 
 
 def _buckets(parameters: Sequence[nn.Parameter]) -> list[list[nn.Parameter]]:

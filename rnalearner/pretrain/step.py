@@ -115,10 +115,10 @@ def train_step(
             with _precision(device, bf16):
                 predicted = model(batch)
             loss_sum, batch_score_3 = model.loss(predicted, batch)
-            with gradients_summed(trained) if number == len(micro_batches) else nullcontext():
-                loss_sum.backward()
             score_3 += batch_score_3
-    score_3 = sum_over_ranks(score_3)
+            last = number == len(micro_batches)
+            with gradients_summed(trained, score_3) if last else nullcontext():
+                loss_sum.backward()
     gradients = [p.grad for p in trained if p.grad is not None]
     torch._foreach_div_(gradients, score_3[2].clamp(min=1).float())
     nn.utils.clip_grad_norm_(trained, clip_norm)

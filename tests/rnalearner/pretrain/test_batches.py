@@ -1,4 +1,6 @@
 from collections.abc import Callable
+from contextlib import closing
+from threading import Event
 
 import numpy as np
 import pytest
@@ -63,13 +65,43 @@ def test_thinning_changes_the_inputs_but_its_mean_expression_stays(make_data: Ma
     assert abs(a.mean() - b.mean()) < 0.2
 
 
-def test_prefetching_gives_the_same_batches_in_the_same_order(make_data: Make):
-    data = make_data()
-    plain, ahead = list(data.training(0, 0)), list(prefetched(data.training(0, 0), ahead=3))
+def test_threads_make_the_same_batches_in_the_same_order(make_data: Make):
+    data = make_data(thinning=0.5)
+    plain, ahead = list(data.training(0, 0)), list(prefetched(data.reads(0, 0), data.made, makers=3))
     assert len(plain) == 10
-    assert all(torch.equal(a.inputs_ng, b.inputs_ng) for a, b in zip(plain, ahead, strict=True))
+    for a, b in zip(plain, ahead, strict=True):
+        assert all(torch.equal(x, y) for x, y in zip(vars(a).values(), vars(b).values(), strict=True))
+
+
+def test_results_come_in_order_though_later_ones_are_made_first():
+    second_is_made = Event()
+
+    def make(number: int) -> int:
+        if number == 1:
+            assert second_is_made.wait(10)
+        if number == 2:
+            second_is_made.set()
+        return number * 10
+
+    assert list(prefetched(iter([1, 2, 3]), make, makers=2)) == [10, 20, 30]
+
+
+def test_a_slow_consumer_finds_no_more_than_two_results_a_maker_ahead():
+    taken = []
+    stream = prefetched((taken.append(i) or i for i in range(100)), lambda i: i, makers=2)
+    with closing(stream):
+        assert [next(stream), next(stream)] == [0, 1]
+    assert len(taken) <= 2 + 2 * 2
 
 
 def test_an_error_while_reading_ahead_reaches_the_caller(make_data: Make):
+    data = make_data(batch_size=64)
     with pytest.raises(RecipeError, match="batch_size"):
-        next(prefetched(make_data(batch_size=64).training(0, 0)))
+        next(prefetched(data.reads(0, 0), data.made))
+
+
+def test_an_error_while_making_reaches_the_caller():
+    stream = prefetched(iter([1, 0]), lambda number: 1 / number)
+    assert next(stream) == 1
+    with pytest.raises(ZeroDivisionError):
+        next(stream)

@@ -1,7 +1,4 @@
-import subprocess
-import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 import torch
@@ -9,7 +6,6 @@ import torch
 from rnalearner.pretrain.batches import PretrainData
 from rnalearner.pretrain.loss import score_means
 from rnalearner.pretrain.masking import MaskedBatch
-from rnalearner.pretrain.ranks import gradients_summed
 from rnalearner.pretrain.step import PretrainModel, evaluate, make_optimiser, train_step
 
 MakeData, MakeModel = Callable[..., PretrainData], Callable[..., PretrainModel]
@@ -98,52 +94,3 @@ def test_a_step_without_any_masked_position_leaves_finite_weights(make_data: Mak
     data = make_data(mask_share=1e-9)
     after = stepped(make_model(data), list(data.training(0, 0))[:1])
     assert all(torch.isfinite(value).all() for value in after.values())
-
-
-WORKER = """
-import sys
-import torch
-import torch.distributed as dist
-from rnalearner.pretrain import ranks
-
-rank, folder = int(sys.argv[1]), sys.argv[2]
-dist.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=2)
-messages = []
-send = dist.all_reduce
-dist.all_reduce = lambda tensor, **how: (messages.append(tensor.numel()), send(tensor, **how))[1]
-
-ranks.BUCKET_BYTES = 32  # eight numbers: three messages
-sizes = {"first": 6, "unused": 3, "large": 20, "last": 2}
-parameters = {name: torch.nn.Parameter(torch.ones(size)) for name, size in sizes.items()}
-
-def backward(times):
-    sum(parameters[name].sum() * times for name in ("first", "large", "last")).backward()
-
-backward(1.0)  # an earlier micro-batch
-assert messages == []
-with ranks.gradients_summed(list(parameters.values())):
-    backward(10.0 * (rank + 1))
-assert messages == [2, 20, 6], messages
-assert parameters["unused"].grad is None
-for name in ("first", "large", "last"):
-    assert torch.equal(parameters[name].grad, torch.full((sizes[name],), 32.0))  # 1 + 10 and 1 + 20
-backward(0.5)  # nobody listens any more
-assert len(messages) == 3
-
-score_3 = ranks.sum_over_ranks(torch.tensor([0.5, 1.0, 2.0 + rank], dtype=torch.float64))
-assert score_3.tolist() == [1.0, 2.0, 5.0]
-dist.destroy_process_group()
-"""
-
-
-def test_gradients_and_scores_are_summed_over_two_processes_in_a_few_messages(tmp_path: Path):
-    command = [sys.executable, "-c", WORKER]
-    workers = [subprocess.Popen([*command, str(rank), str(tmp_path)]) for rank in range(2)]
-    assert [worker.wait(60) for worker in workers] == [0, 0]
-
-
-def test_without_other_workers_gradients_stay_as_they_are():
-    parameter = torch.nn.Parameter(torch.ones(3))
-    with gradients_summed([parameter]):
-        parameter.sum().backward()
-    assert torch.equal(parameter.grad, torch.ones(3))
