@@ -75,7 +75,7 @@ class ExpressionEncoder(nn.Module):
 
     def embed(self, inputs_ng: Tensor) -> Tensor:
         """Inputs to the first block's input, n x l x d."""
-        fused = self._fused(inputs_ng)
+        fused = self.by_kernels(inputs_ng)
         if self.config.values != "bins":
             values_ngd = self.value_embedding(inputs_ng)
         elif fused:
@@ -105,7 +105,7 @@ class ExpressionEncoder(nn.Module):
 
         On a GPU under bf16 autocast by kernels of our own, and in bf16 (rnalearner.model.fused).
         """
-        if self._fused(hidden_nld):
+        if self.by_kernels(hidden_nld):
             # Imported here: triton comes with torch's builds for GPUs only.
             from rnalearner.model.fused.blocks import through_blocks
 
@@ -119,7 +119,7 @@ class ExpressionEncoder(nn.Module):
             hidden_nld = hidden_nld + feedforward(hidden_nld)
         return hidden_nld
 
-    def _fused(self, inputs: Tensor) -> bool:
+    def by_kernels(self, inputs: Tensor) -> bool:
         """Whether `blocks` goes by kernels: never where dropout draws, nor while torch.compile looks on."""
         return (
             inputs.is_cuda

@@ -37,7 +37,8 @@ class PretrainModel(nn.Module):
 
     def forward(self, batch: MaskedBatch) -> Tensor:
         """Logits m x b, or values m in units; at the masked positions only: b is small, but g is 15,000."""
-        hidden_nld = self._encode(batch.inputs_ng)
+        encode = self.encoder.body if self.encoder.by_kernels(batch.inputs_ng) else self._encode
+        hidden_nld = encode(batch.inputs_ng)
         hidden_md = self.encoder.norm(picked(hidden_nld, batch.sample_m, batch.gene_m))
         if isinstance(self.head, MaskedBinHead):
             return self.head(hidden_md, batch.gene_m)
