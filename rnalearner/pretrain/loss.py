@@ -26,7 +26,8 @@ def masked_value_loss(predicted_m: Tensor, truth_m: Tensor) -> tuple[Tensor, Ten
 
 
 def _score_3(loss_sum: Tensor, right_m: Tensor) -> Tensor:
-    n_masked = torch.tensor(right_m.shape[0], device=right_m.device)
+    # Filled on the device: a copy from here would wait for it.
+    n_masked = torch.full((), right_m.shape[0], device=right_m.device)
     # float64: float32 sums lose whole positions beyond 16 million.
     return torch.stack([loss_sum.detach().double(), right_m.sum().double(), n_masked.double()])
 

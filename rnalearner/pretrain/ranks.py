@@ -8,7 +8,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 BUCKET_BYTES = 4 * 2**20
-"""Gradients sent at a time: the paper's model makes five of them, and the first leaves early enough for most
+"""Gradients sent at a time: the paper's model makes six of them, and the first leaves early enough for most
 of the way to be gone before the last is made; smaller ones would pay for each message anew."""
 
 
