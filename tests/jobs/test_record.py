@@ -124,7 +124,7 @@ def test_a_command_that_is_asked_to_stop_says_that_it_stopped(toy: Toy, layout: 
     process = toy("sleep")
     wait_for(begun(layout))
     process.send_signal(asked)
-    process.communicate(timeout=5)
+    process.communicate(timeout=30)
     found = result(layout)
     assert (found["status"], found["cause"], found["error"], found["files"]) == ("STOPPED", None, None, [])
 

@@ -85,6 +85,12 @@ def server(
     process.stdout.close()
 
 
+def uploaded(told: Callable[..., str], *words: object) -> str:
+    """Upload a table; its id."""
+    dataset: str = json.loads(told("data", "upload", *words, "--json"))["id"]
+    return dataset
+
+
 @pytest.mark.ray
 @pytest.mark.timeout(600)
 def test_five_commands_lead_from_a_table_to_predictions(
@@ -121,10 +127,11 @@ def test_the_linear_model_takes_the_same_way_without_an_encoder(
         assert done.returncode == 0, done.stderr + done.stdout
         return done.stdout
 
-    told("data", "upload", simulated.labelled, "--labels", simulated.sheet, "--name", "lab")
-    told("data", "upload", simulated.new, "--name", "fresh")
-    told("job", "submit", "linear", "--train", "lab", "--label", "linear", "--watch", "--out", "made")
-    told("job", "submit", "predict", "--classifier", "linear", "--dataset", "fresh", "--out", "found")
+    # By their ids: bytes that are there already keep the name that they had.
+    lab = uploaded(told, simulated.labelled, "--labels", simulated.sheet)
+    fresh = uploaded(told, simulated.new)
+    told("job", "submit", "linear", "--train", lab, "--label", "linear", "--watch", "--out", "made")
+    told("job", "submit", "predict", "--classifier", "linear", "--dataset", fresh, "--out", "found")
 
     genes = pd.read_csv(tmp_path / "made" / "linear" / "genes.csv")
     assert len(genes) > 0
@@ -155,13 +162,15 @@ def test_a_wrong_key_ends_with_4_and_an_absent_server_with_5(
 def test_25_jobs_asked_for_at_once_are_all_carried_out_one_after_the_other_in_their_order(
     cli: Cli, server: subprocess.Popen[str], simulated: Tables, environment: dict[str, str], tmp_path: Path
 ):
-    cli("data", "upload", simulated.labelled, "--labels", simulated.sheet, "--name", "many", cwd=tmp_path)
+    many = uploaded(
+        lambda *words: cli(*words, cwd=tmp_path).stdout, simulated.labelled, "--labels", simulated.sheet
+    )
     words = (
         "job",
         "submit",
         "finetune",
         "--train",
-        "many",
+        many,
         "--settings.epochs",
         "2",
         "--settings.seeds",
