@@ -12,7 +12,8 @@ import pytest
 import yaml
 from ray.autoscaler._private.util import prepare_config, validate_config
 
-DEPLOY = Path(__file__).resolve().parents[2] / "cluster" / "deploy"
+from tests.cluster.kustomized import DEPLOY
+
 CONTAINERFILE = (DEPLOY / "container" / "Containerfile").read_text()
 SLURM = DEPLOY / "slurm" / "rnalearner.sbatch"
 CLOUDS = ("on-premise.yaml", "aws.yaml")

@@ -13,9 +13,13 @@ from rnalearner.model.favor.tiles import store, tile
 
 @triton.jit
 def _attend(
-    q_lk, projection_fk, context_fk, weight_f, feature_f, shift_l, acc_lk, norm_l, top_l,
+    q_lk, projection, context, weights, feature_f, columns, shift_l, acc_lk, norm_l, top_l,
     N_FEATURES: tl.constexpr, LAST: tl.constexpr, DOT: tl.constexpr,
 ):  # fmt: skip
+    BK: tl.constexpr = columns.shape[0]
+    projection_fk = tile(projection, BK, feature_f, columns, BK)
+    context_fk = tile(context, BK, feature_f, columns, BK)
+    weight_f = tile(weights, 16, feature_f, tl.arange(0, 16), 16)
     dash_lf = tl.dot(q_lk, tl.trans(projection_fk), input_precision=DOT)
     phi_lf = tl.exp2(dash_lf - shift_l[:, None])
     if LAST:
@@ -47,7 +51,6 @@ def attend(
     context += nh.to(tl.int64) * PADDED * BK
     weights += nh * PADDED * 16
     by_row = nh.to(tl.int64) * n_rows
-    slots = tl.arange(0, 16)
     mean_k = tl.load(mean + nh * BK + columns)
     rest_k = tl.load(context_rest + nh * BK + columns)
     weight_eps = tl.load(weight_rest + nh)
@@ -63,18 +66,14 @@ def attend(
     norms_l = tl.zeros([BL, 16], tl.float32)
     top_l = tl.full([BL], float("-inf"), tl.float32)
     for first in range(0, FULL, BT):
-        feature_f = first + tl.arange(0, BT)
         acc_lk, norms_l, top_l = _attend(
-            q_lk, tile(projection, BK, feature_f, columns, BK), tile(context, BK, feature_f, columns, BK),
-            tile(weights, 16, feature_f, slots, 16), feature_f, shift_l, acc_lk, norms_l, top_l,
-            N_FEATURES, False, DOT,
+            q_lk, projection, context, weights, first + tl.arange(0, BT), columns, shift_l,
+            acc_lk, norms_l, top_l, N_FEATURES, False, DOT,
         )  # fmt: skip
     if N_FEATURES > FULL:
-        feature_f = FULL + tl.arange(0, TAIL)
         acc_lk, norms_l, top_l = _attend(
-            q_lk, tile(projection, BK, feature_f, columns, BK), tile(context, BK, feature_f, columns, BK),
-            tile(weights, 16, feature_f, slots, 16), feature_f, shift_l, acc_lk, norms_l, top_l,
-            N_FEATURES, True, DOT,
+            q_lk, projection, context, weights, FULL + tl.arange(0, TAIL), columns, shift_l,
+            acc_lk, norms_l, top_l, N_FEATURES, True, DOT,
         )  # fmt: skip
     # Where the bound is so far off that features vanish, they are far below eps (formula.py).
     factor_l = tl.exp2(tl.minimum(bound_l - top_l, 100.0))
@@ -87,9 +86,13 @@ def attend(
 
 @triton.jit
 def _query_gradient(
-    q_lk, grad_lk, projection_fk, context_fk, weight_f, shift_l, change_l, acc_lk, sum_l,
+    q_lk, grad_lk, projection, context, weight, feature_f, columns, shift_l, change_l, acc_lk, sum_l,
     DOT: tl.constexpr,
 ):  # fmt: skip
+    BK: tl.constexpr = columns.shape[0]
+    projection_fk = tile(projection, BK, feature_f, columns, BK)
+    context_fk = tile(context, BK, feature_f, columns, BK)
+    weight_f = tl.load(weight + feature_f)
     dash_lf = tl.dot(q_lk, tl.trans(projection_fk), input_precision=DOT)
     pull_lf = tl.dot(grad_lk, tl.trans(context_fk), input_precision=DOT)
     pull_lf = (pull_lf + change_l[:, None] * weight_f[None, :]) * tl.exp2(dash_lf - shift_l[:, None])
@@ -128,35 +131,28 @@ def query_gradient(
     acc_lk = tl.zeros([BL, BK], tl.float32)
     sum_l = tl.zeros([BL], tl.float32)
     for first in range(0, FULL, BT):
-        feature_f = first + tl.arange(0, BT)
         acc_lk, sum_l = _query_gradient(
-            q_lk, grad_lk, tile(projection, BK, feature_f, columns, BK),
-            tile(context, BK, feature_f, columns, BK), tl.load(weight + feature_f), shift_l, change_l,
+            q_lk, grad_lk, projection, context, weight, first + tl.arange(0, BT), columns, shift_l, change_l,
             acc_lk, sum_l, DOT,
         )  # fmt: skip
     if N_FEATURES > FULL:
-        feature_f = FULL + tl.arange(0, TAIL)
         acc_lk, sum_l = _query_gradient(
-            q_lk,
-            grad_lk,
-            tile(projection, BK, feature_f, columns, BK),
-            tile(context, BK, feature_f, columns, BK),
-            tl.load(weight + feature_f),
-            shift_l,
-            change_l,
-            acc_lk,
-            sum_l,
-            DOT,
-        )
+            q_lk, grad_lk, projection, context, weight, FULL + tl.arange(0, TAIL), columns, shift_l, change_l,
+            acc_lk, sum_l, DOT,
+        )  # fmt: skip
     grad_q_lk = acc_lk * unscale - (2 * half * unscale) * sum_l[:, None] * q_lk.to(tl.float32)
     store(grad_q, d_l, rows, columns, grad_q_lk, n_rows, WIDTH)
 
 
 @triton.jit
 def _key_gradient(
-    k_lk, v_lk, projection_fk, context_fk, weight_f, shift_l, key_lk, value_lk, sum_l,
+    k_lk, v_lk, projection, context, weight, feature_f, columns, shift_l, key_lk, value_lk, sum_l,
     DOT: tl.constexpr,
 ):  # fmt: skip
+    BK: tl.constexpr = columns.shape[0]
+    projection_fk = tile(projection, BK, feature_f, columns, BK)
+    context_fk = tile(context, BK, feature_f, columns, BK)
+    weight_f = tl.load(weight + feature_f)
     dash_lf = tl.dot(k_lk, tl.trans(projection_fk), input_precision=DOT)
     pull_lf = tl.dot(v_lk, tl.trans(context_fk), input_precision=DOT)
     phi_lf = tl.exp2(dash_lf - shift_l[:, None])
@@ -200,26 +196,15 @@ def key_gradient(
     value_lk = tl.zeros([BL, BK], tl.float32)
     sum_l = tl.zeros([BL], tl.float32)
     for first in range(0, FULL, BT):
-        feature_f = first + tl.arange(0, BT)
         key_lk, value_lk, sum_l = _key_gradient(
-            k_lk, v_lk, tile(projection, BK, feature_f, columns, BK),
-            tile(context, BK, feature_f, columns, BK), tl.load(weight + feature_f), shift_l,
+            k_lk, v_lk, projection, context, weight, first + tl.arange(0, BT), columns, shift_l,
             key_lk, value_lk, sum_l, DOT,
         )  # fmt: skip
     if N_FEATURES > FULL:
-        feature_f = FULL + tl.arange(0, TAIL)
         key_lk, value_lk, sum_l = _key_gradient(
-            k_lk,
-            v_lk,
-            tile(projection, BK, feature_f, columns, BK),
-            tile(context, BK, feature_f, columns, BK),
-            tl.load(weight + feature_f),
-            shift_l,
-            key_lk,
-            value_lk,
-            sum_l,
-            DOT,
-        )
+            k_lk, v_lk, projection, context, weight, FULL + tl.arange(0, TAIL), columns, shift_l,
+            key_lk, value_lk, sum_l, DOT,
+        )  # fmt: skip
     key_lk = key_lk * unscale - (2 * half * unscale) * sum_l[:, None] * k_lk.to(tl.float32)
     value_lk += rest_k[None, :]
     if MASKED:

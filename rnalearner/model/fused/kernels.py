@@ -95,6 +95,15 @@ def _normal(x):
 
 
 @triton.jit
+def _expansion(acc, a, weight, rows, columns, k, INNER: tl.constexpr, PADDED: tl.constexpr):
+    """acc and what columns k of a and of the weight add to a weight^T."""
+    a_mk = tl.load(a + rows[:, None] * PADDED + k[None, :], mask=(k < PADDED)[None, :], other=0.0)
+    mask = (k < PADDED)[:, None] & (columns < INNER)[None, :]
+    weight_kn = tl.load(weight + columns[None, :] * PADDED + k[:, None], mask=mask, other=0.0)
+    return tl.dot(a_mk, weight_kn, acc)
+
+
+@triton.jit
 def expand(
     a, weight, out, n_rows,
     INNER: tl.constexpr, PADDED: tl.constexpr, BM: tl.constexpr, BN: tl.constexpr, BK: tl.constexpr,
@@ -106,10 +115,7 @@ def expand(
     acc = tl.zeros([BM, BN], tl.float32)
     for start in range(0, PADDED, BK):
         k = start + tl.arange(0, BK)
-        a_mk = tl.load(a + inside[:, None] * PADDED + k[None, :], mask=(k < PADDED)[None, :], other=0.0)
-        mask = (k < PADDED)[:, None] & (columns < INNER)[None, :]
-        weight_kn = tl.load(weight + columns[None, :] * PADDED + k[:, None], mask=mask, other=0.0)
-        acc = tl.dot(a_mk, weight_kn, acc)
+        acc = _expansion(acc, a, weight, inside, columns, k, INNER, PADDED)
     below, _ = _normal(acc)
     mask = (rows < n_rows)[:, None] & (columns < INNER)[None, :]
     tl.store(
@@ -134,10 +140,7 @@ def expand_gradient(
     pull = tl.zeros([BM, BN], tl.float32)
     for start in range(0, PADDED, BK):
         k = start + tl.arange(0, BK)
-        a_mk = tl.load(a + inside[:, None] * PADDED + k[None, :], mask=(k < PADDED)[None, :], other=0.0)
-        mask = (k < PADDED)[:, None] & (columns < INNER)[None, :]
-        weight_kn = tl.load(weight + columns[None, :] * PADDED + k[:, None], mask=mask, other=0.0)
-        acc = tl.dot(a_mk, weight_kn, acc)
+        acc = _expansion(acc, a, weight, inside, columns, k, INNER, PADDED)
         grad_mk = tl.load(grad + inside[:, None] * WIDTH + k[None, :], mask=(k < WIDTH)[None, :], other=0.0)
         mask = (k < WIDTH)[:, None] & (columns < INNER)[None, :]
         back_kn = tl.load(back + k[:, None] * INNER + columns[None, :], mask=mask, other=0.0)
