@@ -11,7 +11,7 @@ from rnalearner.config import ModelConfig
 from rnalearner.model.attention import attend
 from rnalearner.model.embedding import embedded
 from rnalearner.model.favor.attention import FavorAttention
-from rnalearner.model.favor.choice import kernels_chosen
+from rnalearner.model.favor.choice import attention_kind, kernels_fit
 from rnalearner.model.values import CentredValues
 
 
@@ -122,12 +122,12 @@ class ExpressionEncoder(nn.Module):
     def by_kernels(self, inputs: Tensor) -> bool:
         """Whether `blocks` goes by kernels: never where dropout draws, nor while torch.compile looks on."""
         return (
-            inputs.is_cuda
-            and torch.is_autocast_enabled("cuda")
+            torch.is_autocast_enabled("cuda")
             and torch.get_autocast_dtype("cuda") == torch.bfloat16
             and not (self.training and self.config.dropout)
             and not torch.compiler.is_compiling()
-            and kernels_chosen(self.config.dim_head)
+            and attention_kind() in ("auto", "fused")
+            and kernels_fit(inputs.device, torch.bfloat16, self.config.dim_head)
         )
 
     def first_trained_block(self, trained_blocks: int) -> int:

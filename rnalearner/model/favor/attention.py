@@ -8,10 +8,8 @@ from performer_pytorch import FastAttention
 from torch import Tensor
 
 from rnalearner.errors import RecipeError
-from rnalearner.model.favor.choice import VARIABLE, WIDEST, attention_kind, has_triton
+from rnalearner.model.favor.choice import VARIABLE, attention_kind, kernels_fit
 from rnalearner.model.favor.plain import plain_attention
-
-HAS_TRITON = has_triton()
 
 
 class FavorAttention(FastAttention):
@@ -46,7 +44,7 @@ class FavorAttention(FastAttention):
 
         Raises RecipeError where the kernels are asked for and cannot run.
         """
-        fits = _can_fuse(q_nhlk)
+        fits = kernels_fit(q_nhlk.device, q_nhlk.dtype, q_nhlk.shape[3])
         if self.kind == "fused" and not fits:
             what = f"no kernels for {q_nhlk.dtype} heads of {q_nhlk.shape[3]} numbers on {q_nhlk.device.type}"
             raise RecipeError(VARIABLE, what, "set it to auto")
@@ -61,14 +59,3 @@ class FavorAttention(FastAttention):
             v_nhlk = v_nhlk.masked_fill(~measured_nl[:, None, :, None], 0.0)
         out_nhlk: Tensor = super().forward(q_nhlk, k_nhlk, v_nhlk)
         return out_nhlk
-
-
-def _can_fuse(q_nhlk: Tensor) -> bool:
-    """Triton multiplies bf16 from compute capability 8 on."""
-    return (
-        q_nhlk.is_cuda
-        and HAS_TRITON
-        and q_nhlk.dtype in (torch.bfloat16, torch.float32)
-        and q_nhlk.shape[3] <= WIDEST
-        and torch.cuda.get_device_capability(q_nhlk.device) >= (8, 0)
-    )

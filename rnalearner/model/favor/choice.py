@@ -1,14 +1,17 @@
 """Which of the ways to compute attention is taken."""
 
 import os
-from functools import cache
 from importlib.util import find_spec
+
+import torch
 
 from rnalearner.errors import RecipeError
 
 VARIABLE = "RNALEARNER_ATTENTION"
 KINDS = ("auto", "fused", "plain", "performer")
 """By device; the kernels; plain PyTorch; performer-pytorch's own formula."""
+HAS_TRITON = find_spec("triton") is not None
+"""It comes with torch's builds for GPUs, not with those for CPUs."""
 WIDEST = 64
 """Columns of a head that the kernels' tiles take."""
 
@@ -23,12 +26,12 @@ def attention_kind() -> str:
     return kind
 
 
-@cache
-def has_triton() -> bool:
-    """It comes with torch's builds for GPUs, not with those for CPUs."""
-    return find_spec("triton") is not None
-
-
-def kernels_chosen(dim_head: int) -> bool:
-    """Whether the kernels are to be used, on a GPU, with heads of this width."""
-    return attention_kind() in ("auto", "fused") and has_triton() and dim_head <= WIDEST
+def kernels_fit(device: torch.device, dtype: torch.dtype, dim_head: int) -> bool:
+    """Whether the kernels can run with heads of this width; Triton multiplies bf16 from capability 8 on."""
+    return (
+        device.type == "cuda"
+        and HAS_TRITON
+        and dtype in (torch.bfloat16, torch.float32)
+        and dim_head <= WIDEST
+        and torch.cuda.get_device_capability(device) >= (8, 0)
+    )
