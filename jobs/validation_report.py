@@ -1,4 +1,4 @@
-"""What a table of counts and its sheet hold, before anything is asked of them.
+"""What a table of counts and its sheet hold, before anything is asked of them; and both in canonical form.
 
 Shapes: n samples, g genes.
 """
@@ -14,8 +14,9 @@ import pandas as pd
 
 from rnalearner.counts.genes import GeneSet, GeneTable
 from rnalearner.counts.opening import short
-from rnalearner.counts.read import read_counts
-from rnalearner.counts.sheet import attach_sheet, read_sheet
+from rnalearner.counts.parquet import write_canonical
+from rnalearner.counts.read import judged, read_raw
+from rnalearner.counts.sheet import as_text, attach_sheet, read_sheet, write_sheet
 from rnalearner.errors import GeneError
 from rnalearner.finetune.leaks import NEAR_DUPLICATE
 from rnalearner.layout import PublishedModel
@@ -42,16 +43,29 @@ _SUBJECTS = re.compile(
 )
 
 
-def report_on(table: Path, sheet: Path | None, genes: GeneTable | None, models: Path | None) -> DatasetReport:
-    """Everything that `read_counts` and the sheet tell; raises their errors."""
-    samples = read_counts(table, genes)
+def report_on(
+    table: Path, sheet: Path | None, genes: GeneTable | None, models: Path | None, out: Path
+) -> DatasetReport:
+    """Everything that `read_counts` and the sheet tell; raises their errors.
+
+    `out` gets `counts.parquet` and, where anything is known of the samples, `labels.parquet`: all that jobs
+    read of an upload.
+    """
+    raw = read_raw(table, genes)
+    samples = judged(raw, genes)
     lacking: list[str] = []
+    own = [str(name) for name in samples.obs if name not in _COUNTED]
+    known = samples.obs[own] if own else None
     if sheet is not None:
         listed = read_sheet(sheet)
         attach_sheet(samples, listed, sheet)
+        known = listed if known is None else samples.obs.drop(columns=[*_COUNTED])
         n_found = samples.n_obs - len(samples.uns["read_report"]["not_in_sheet"])
         if n_found < len(listed):
             lacking = [f"The sheet lists {len(listed) - n_found} samples that the table does not have."]
+    write_canonical(raw, out / "counts.parquet")
+    if known is not None:
+        write_sheet(known, out / "labels.parquet")
     found = samples.uns["read_report"]
     named = [str(name) for name in samples.obs if name not in _COUNTED]
     named = [name for name in named if 0 < len(name) <= _MOST_LETTERS][:_MOST_COLUMNS]
@@ -82,7 +96,7 @@ def report_on(table: Path, sheet: Path | None, genes: GeneTable | None, models: 
 
 def sheet_column(name: str, values_n: pd.Series) -> SheetColumn:
     """How many samples have each value; an empty cell is no value."""
-    texts = values_n.astype(object).where(values_n.notna(), "").map(str)
+    texts = as_text(values_n)
     numbers = texts[texts != ""].value_counts()
     shown = [(str(value), int(number)) for value, number in numbers.items()]
     some = {_clean(value): number for value, number in shown if len(value) <= _MOST_LETTERS}

@@ -91,7 +91,7 @@ class GatewayClient:
         return self._json(self._repeated(lambda: self.http.put(path, content=content)))
 
     def validate(self, table: Path, labels: Path | None) -> Json:
-        """What validation says of a table; nothing is stored."""
+        """The report on a table; nothing is stored. Raises InputError for one that cannot be used."""
 
         def send() -> httpx.Response:
             with table.open("rb") as file:

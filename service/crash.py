@@ -6,7 +6,7 @@ import signal
 POINTS = (
     "upload.begun", "upload.received", "upload.stored", "upload.committed",
     "labels.received", "labels.stored", "labels.committed",
-    "validate.begun", "validate.read", "validate.committed",
+    "validate.begun", "validate.read", "validate.kept", "validate.committed",
     "delete.begun", "delete.stopped", "delete.committed", "delete.files",
     "job.checked", "job.inserted", "job.committed",
     "queue.claimed", "queue.written", "queue.submitted", "queue.recorded",

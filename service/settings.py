@@ -1,6 +1,7 @@
 """What an operator may set: RNALEARNER_* in the environment, or options of `rnalearner serve`."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -46,8 +47,10 @@ class Settings(BaseSettings):
     """File with a JSON line a request; without it, none is written."""
     validation_timeout_s: float = Field(120, gt=0)
     """Time that the child process may take to read an upload."""
-    validation_memory_mb: int = Field(4096, ge=256)
+    validation_memory_mb: int = Field(2048, ge=512)
     """Address space that it may take."""
+    jail: Literal["auto", "bubblewrap", "limits"] = "auto"
+    """What it is kept in: `auto` takes bubblewrap where there is one, beside limits on memory and time."""
 
     @property
     def url(self) -> str:

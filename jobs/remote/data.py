@@ -56,12 +56,11 @@ def validate(table: Table, labels: Labels = None, server: Server = None, as_json
     """What a gateway would say of a table; nothing is stored."""
     _there(table, labels)
     with connect(server) as client:
-        answer = client.validate(table, labels)
+        report = client.validate(table, labels)
     if as_json:
-        typer.echo(json.dumps(answer))
+        typer.echo(json.dumps(report))
     else:
-        _tell(answer["report"])
-    _refuse(answer["problem"])
+        _tell(report)
 
 
 @app.command("list")

@@ -9,6 +9,7 @@ import anndata
 import numpy as np
 import pandas as pd
 
+from rnalearner.counts.bounds import most_bytes
 from rnalearner.counts.checks import check_counts
 from rnalearner.counts.genes import GeneTable
 from rnalearner.counts.hdf5 import refuse_foreign
@@ -36,7 +37,7 @@ def read_h5ad(path: Path, genes: GeneTable | None) -> RawCounts:
         raise CountsError(path, f"cannot be read as h5ad ({reason})", "write or fetch it again") from None
     refusal = CountsError(path, "holds no matrix", "put counts in X or in the layer `counts`")
     for place, matrix, var in _matrices(data):
-        dense = np.asarray(matrix.toarray() if hasattr(matrix, "toarray") else matrix)
+        dense = _dense(path, place, matrix)
         obs_names, var_names = list(data.obs_names), list(var.index)
         upright = gene_share(var_names, genes) >= gene_share(obs_names, genes)
         try:
@@ -63,6 +64,26 @@ def _matrices(data: anndata.AnnData) -> Iterator[tuple[str, Any, pd.DataFrame]]:
         yield "X", data.X, data.var
     if data.raw is not None:
         yield "raw", data.raw.X, data.raw.var
+
+
+def _dense(path: Path, place: str, matrix: Any) -> np.ndarray:
+    """Raises CountsError for a sparse matrix whose indices lie outside of it, or which is too large."""
+    if hasattr(matrix, "toarray"):
+        if matrix.shape[0] * matrix.shape[1] * 8 > most_bytes():
+            what = f"has a matrix of {matrix.shape[0]} x {matrix.shape[1]} in {place}, more than is read here"
+            raise CountsError(path, what, "leave out samples, or cells, that the task does not need")
+        try:
+            matrix.check_format(full_check=True)  # or C code writes where the indices say
+        except ValueError as error:
+            raise CountsError(
+                path, f"holds no sparse matrix in {place} ({error})", "write it again"
+            ) from None
+        matrix = matrix.toarray()
+    dense = np.asarray(matrix)
+    if dense.ndim != 2 or not (np.issubdtype(dense.dtype, np.number) or dense.dtype == bool):
+        what = f"holds {dense.ndim} dimensions of {dense.dtype} in {place}, and no matrix of numbers"
+        raise CountsError(path, what, "put counts in X or in the layer `counts`")
+    return dense
 
 
 def _gene_names(table: pd.DataFrame) -> list[str]:

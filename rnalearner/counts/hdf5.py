@@ -4,12 +4,13 @@ from pathlib import Path
 
 import h5py
 
+from rnalearner.counts.bounds import refuse_bomb
 from rnalearner.errors import CountsError
 
 # Deflate, shuffle, Fletcher32, szip, n-bit, scale-offset; lzf and blosc as h5py and anndata know them.
 _FILTERS = frozenset({1, 2, 3, 4, 5, 6, 32000, 32001})
-_MOST_BYTES = 64 * 2**30
-"""A dense matrix of a million samples and 15,000 genes."""
+_MOST_OBJECTS = 10_000
+"""Groups and datasets of one file."""
 _REWRITE = "write it again with anndata, as one self-contained file"
 
 
@@ -22,15 +23,20 @@ def refuse_foreign(path: Path) -> None:
     with h5py.File(path, "r") as file:
         seen = {h5py.h5o.get_info(file["/"].id).addr}
         waiting: list[tuple[str, h5py.Group]] = [("", file)]
+        n_objects = n_bytes = 0
         while waiting:
             place, group = waiting.pop()
             for name in group:
                 here = f"{place}/{name}"
+                n_objects += 1
+                if n_objects > _MOST_OBJECTS:
+                    raise CountsError(path, f"holds more than {_MOST_OBJECTS} groups and arrays", _REWRITE)
                 if not isinstance(group.get(name, getlink=True), h5py.HardLink):
                     raise CountsError(path, f"holds a link at {here}", _REWRITE)
                 item = group[name]
                 if isinstance(item, h5py.Dataset):
-                    _refuse_storage(path, here, item)
+                    n_bytes += _bytes_of(path, here, item)
+                    refuse_bomb(path, n_bytes, path.stat().st_size)
                 elif isinstance(item, h5py.Group):
                     address = h5py.h5o.get_info(item.id).addr
                     if address in seen:
@@ -39,13 +45,14 @@ def refuse_foreign(path: Path) -> None:
                     waiting.append((here, item))
 
 
-def _refuse_storage(path: Path, here: str, item: h5py.Dataset) -> None:
+def _bytes_of(path: Path, here: str, item: h5py.Dataset) -> int:
+    """What an array takes once it is read; raises CountsError where it lies elsewhere, or is a bomb."""
     stored = item.id.get_create_plist()
     if stored.get_external_count() or stored.get_layout() == h5py.h5d.VIRTUAL:
         raise CountsError(path, f"keeps {here} in another file", _REWRITE)
     filters = {stored.get_filter(number)[0] for number in range(stored.get_nfilters())}
     if not filters <= _FILTERS:
         raise CountsError(path, f"packs {here} with filter {min(filters - _FILTERS)}", "pack it with gzip")
-    size = (item.size or 0) * item.dtype.itemsize
-    if size > _MOST_BYTES:
-        raise CountsError(path, f"declares {size / 2**30:.0f} GiB at {here}", _REWRITE)
+    n_bytes = int(item.size or 0) * item.dtype.itemsize
+    refuse_bomb(path, n_bytes, item.id.get_storage_size(), f" at {here}")
+    return n_bytes

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rnalearner.counts.arrangement import ANNOTATION, Arrangement, arrange, gene_share
+from rnalearner.counts.bounds import MOST_COLUMNS
 from rnalearner.counts.genes import GeneTable
 from rnalearner.counts.opening import first_lines
 from rnalearner.errors import CountsError
@@ -34,6 +35,9 @@ def detect(path: Path, genes: GeneTable | None = None) -> Layout:
     if not any(line.strip() for line in lines[skip:]):
         raise CountsError(path, "is empty", "give a table of genes and samples")
     delimiter = _delimiter(path, lines[skip:])
+    if lines[skip].count(delimiter) > MOST_COLUMNS:
+        what = f"has more than {MOST_COLUMNS:,} columns"
+        raise CountsError(path, what, "keep the samples and genes that the task needs")
     try:
         rows = list(csv.reader((line for line in lines[skip:] if line.strip()), delimiter=delimiter))
     except csv.Error as error:

@@ -2,13 +2,18 @@
 
 import csv
 import gzip
+import io
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
+from rnalearner.counts.bounds import MOST_LINE, refuse_bomb
 from rnalearner.errors import CountsError
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 GZIP, ZIP, BZIP, XZ = b"\x1f\x8b", b"PK\x03\x04", b"BZh", b"\xfd7zXZ"
 PARQUET = b"PAR1"
@@ -31,8 +36,8 @@ def open_text(path: Path) -> Iterator[BinaryIO]:
             if start.startswith(PARQUET):
                 raise CountsError(path, "is a Parquet file, not text", "save it as CSV or TSV")
             if start.startswith(GZIP):
-                with gzip.open(file, "rb") as unpacked:
-                    yield cast(BinaryIO, unpacked)
+                with gzip.open(file, "rb") as packed:
+                    yield cast(BinaryIO, io.BufferedReader(_Unpacked(path, packed), 2**20))
             else:
                 yield file
     except FileNotFoundError:
@@ -47,6 +52,23 @@ def open_text(path: Path) -> Iterator[BinaryIO]:
         raise CountsError(path, f"cannot be cut into columns ({error})", "close every quote") from None
     except OSError as error:
         raise CountsError(path, f"cannot be read ({error.strerror or error})", "check the file") from None
+
+
+class _Unpacked(io.RawIOBase):
+    """What a gzip file holds, as long as it is no bomb."""
+
+    def __init__(self, path: Path, packed: gzip.GzipFile) -> None:
+        self._path, self._packed = path, packed
+        self._stored, self._n_bytes = path.stat().st_size, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        n_bytes = self._packed.readinto(buffer)
+        self._n_bytes += n_bytes
+        refuse_bomb(self._path, self._n_bytes, self._stored)
+        return n_bytes
 
 
 def is_parquet(path: Path) -> bool:
@@ -65,7 +87,10 @@ def first_lines(path: Path, n_lines: int = 200, n_bytes: int = 4_000_000, at_lea
     lines: list[str] = []
     read = 0
     with open_text(path) as file:
-        for raw in file:
+        while raw := file.readline(MOST_LINE):
+            if len(raw) == MOST_LINE:
+                what = f"has a line of more than {MOST_LINE >> 20} MiB"
+                raise CountsError(path, what, "end every row with a new line")
             lines.append(raw.decode("utf-8-sig").rstrip("\r\n"))
             read += len(raw)
             if len(lines) >= n_lines or (read > n_bytes and len(lines) >= at_least):

@@ -1,6 +1,7 @@
 """A Parquet table of counts: genes x samples or samples x genes, ids in the index or in a column.
 
-Shapes: r rows and c count columns of the file.
+The canonical one, which is made of any other and of which nothing needs to be guessed, has a marker in its
+footer: its first column names genes, every other is a sample. Shapes: r rows and c count columns of the file.
 """
 
 import json
@@ -11,16 +12,37 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rnalearner.counts.arrangement import arrange
+from rnalearner.counts.arrangement import Arrangement, arrange
+from rnalearner.counts.bounds import refuse_bomb
 from rnalearner.counts.genes import GeneTable
 from rnalearner.counts.text import RawCounts
 from rnalearner.errors import CountsError
 
+_MARK = {b"rnalearner": b"genes x samples"}
+
+
+def write_canonical(raw: RawCounts, path: Path) -> None:
+    """All genes that a table names, known or not, and their counts: what is read of it is the same."""
+    columns = [pa.array(raw.genes, pa.string()), *(pa.array(counts_g) for counts_g in raw.counts_ng)]
+    table = pa.Table.from_arrays(columns, ["gene", *raw.samples])
+    # Without Arrow's own schema: no type of it that a reader would have to load.
+    with pq.ParquetWriter(path, table.schema, store_schema=False, compression="zstd") as writer:
+        writer.write_table(table)
+        writer.add_key_value_metadata(_MARK)
+
 
 def read_parquet(path: Path, genes: GeneTable | None) -> RawCounts:
-    """Raises CountsError where the file is missing, damaged, or has no column of numbers."""
+    """Raises CountsError where the file is missing, damaged, a bomb, or has no column of numbers."""
     try:
         with pq.ParquetFile(path) as file:
+            found, size = file.metadata, path.stat().st_size
+            refuse_bomb(path, found.num_rows * found.num_columns * 8, size)
+            is_canonical = _MARK.items() <= (found.metadata or {}).items()
+            if any(b"ARROW:extension:name" in (field.metadata or {}) for field in file.schema_arrow) or any(
+                isinstance(field.type, pa.BaseExtensionType) for field in file.schema_arrow
+            ):
+                what = "holds a column of an extension type"
+                raise CountsError(path, what, "store names as text and counts as numbers")
             table = file.read()
     except FileNotFoundError:
         raise CountsError(path, "there is no such file", "correct the path") from None
@@ -37,7 +59,10 @@ def read_parquet(path: Path, genes: GeneTable | None) -> RawCounts:
     named = {j: _texts(table.column(order[j])) for j, kind in enumerate(kinds) if j == 0 or _is_text(kind)}
     if not numbers:
         raise CountsError(path, "has no column of numbers", "store counts as integers or floats")
-    found = arrange(path, header, named, numbers, genes)
+    if is_canonical and len(numbers) == len(header) - 1:
+        found = Arrangement(tuple(header), 0, numbers, "rows")
+    else:
+        found = arrange(path, header, named, numbers, genes)
     counts_rc = np.empty((table.num_rows, len(found.numbers)))
     for position, j in enumerate(found.numbers):
         counts_rc[:, position] = _numbers(table.column(order[j]))

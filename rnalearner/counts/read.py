@@ -25,8 +25,17 @@ def read_counts(path: Path, genes: GeneTable | None = None) -> anndata.AnnData:
     and transcripts, which are summed, one that knows their genes.
     Raises CountsError and GeneError naming file, gene and sample.
     """
-    path = Path(path)
-    raw = _read_folder(path, genes) if path.is_dir() else _read_file(path, genes)
+    return judged(read_raw(Path(path), genes), genes)
+
+
+def read_raw(path: Path, genes: GeneTable | None = None) -> RawCounts:
+    """The same as it is written: every name and number, none of them judged yet."""
+    return _read_folder(path, genes) if path.is_dir() else _read_file(path, genes)
+
+
+def judged(raw: RawCounts, genes: GeneTable | None = None) -> anndata.AnnData:
+    """What `read_counts` gives, and raises, of a table that is read."""
+    path = raw.path
     keep = gene_rows(raw.genes)
     counts_nr = raw.counts_ng if keep.all() else raw.counts_ng[:, keep]
     names = [name for name, kept in zip(raw.genes, keep, strict=True) if kept]

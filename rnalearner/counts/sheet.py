@@ -7,25 +7,23 @@ from pathlib import Path
 
 import anndata
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from rnalearner.counts.genes import first_repeated
 from rnalearner.counts.near_names import as_r, near_misses
-from rnalearner.counts.opening import open_text, short
-from rnalearner.errors import LabelError
+from rnalearner.counts.opening import is_parquet, open_text, short
+from rnalearner.errors import CountsError, LabelError
 
 
 def read_sheet(path: Path) -> pd.DataFrame:
     """A CSV or TSV as text, "" where a cell is empty, indexed by column `sample` or else the first.
 
-    A sample may be listed again for another `study`. Raises LabelError where it is otherwise listed
-    twice, CountsError where the file is missing or damaged.
+    Or what `write_sheet` has written. A sample may be listed again for another `study`. Raises LabelError
+    where it is otherwise listed twice, CountsError where the file is missing or damaged.
     """
     path = Path(path)
-    with open_text(path) as file:
-        text = file.read().decode("utf-8-sig")
-    first_line = text.split("\n", 1)[0]
-    delimiter = max("\t,;", key=first_line.count)
-    rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if any(row)]
+    rows = _stored_rows(path) if is_parquet(path) else _rows(path)
     if len(rows) < 2:
         raise LabelError(path, "is empty", "give a header and a line a sample")
     header, *lines = [[field.strip() for field in row] for row in rows]
@@ -43,6 +41,37 @@ def read_sheet(path: Path) -> pd.DataFrame:
     if repeated is not None:
         raise LabelError(path, f"lists sample {short(repeated)} twice", "list every sample once")
     return sheet
+
+
+def _rows(path: Path) -> list[list[str]]:
+    with open_text(path) as file:
+        text = file.read().decode("utf-8-sig")
+    first_line = text.split("\n", 1)[0]
+    delimiter = max("\t,;", key=first_line.count)
+    return [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if any(row)]
+
+
+def _stored_rows(path: Path) -> list[list[str]]:
+    try:
+        table = pq.read_table(path)
+    except (OSError, pa.ArrowException) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise CountsError(path, f"cannot be read as Parquet ({reason})", "give it as CSV") from None
+    columns = [["" if cell is None else str(cell) for cell in column.to_pylist()] for column in table.columns]
+    return [table.column_names, *map(list, zip(*columns, strict=True))]
+
+
+def write_sheet(sheet: pd.DataFrame, path: Path) -> None:
+    """What is known of samples, the index, as text columns of a Parquet file."""
+    columns = [pa.array(map(str, sheet.index), pa.string())]
+    columns += [pa.array(as_text(sheet[name]), pa.string()) for name in sheet]
+    table = pa.Table.from_arrays(columns, ["sample", *map(str, sheet)])
+    pq.write_table(table, path, store_schema=False)
+
+
+def as_text(values_n: pd.Series) -> pd.Series:
+    """What a column says of each sample, "" where nothing."""
+    return values_n.astype(object).where(values_n.notna(), "").map(str)
 
 
 def attach_sheet(samples: anndata.AnnData, sheet: pd.DataFrame, where: object) -> None:

@@ -57,6 +57,8 @@ def _read_long(path: Path, layout: Layout) -> tuple[list[str], np.ndarray]:
         frame = _frame(path, layout, types)
     except pd.errors.ParserError as error:
         reason = str(error).replace("Error tokenizing data. C error: ", "").strip()
+        if reason == "out of memory":
+            raise MemoryError from None
         raise CountsError(path, f"cannot be cut into columns ({reason})", SAME_WIDTH) from None
     except UnicodeDecodeError:
         raise CountsError(path, "is not UTF-8 text", "save it as UTF-8") from None

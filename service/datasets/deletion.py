@@ -8,7 +8,8 @@ from pathlib import Path
 from sqlalchemy import Connection, and_, delete, or_, select, update
 
 from service.crash import reached
-from service.datasets.uploads import dataset_folder, files_lock
+from service.dataset_files import dataset_folder
+from service.datasets.uploads import files_lock
 from service.jobs.places import WAITING
 from service.problems import missing
 from service.schemas.jobs import TERMINAL

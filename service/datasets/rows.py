@@ -7,13 +7,13 @@ from pathlib import Path
 from sqlalchemy import Connection, RowMapping, insert, select, update
 
 from service.crash import reached
-from service.datasets.uploads import Incoming, dataset_folder, files_lock, sync_folder
+from service.dataset_files import dataset_folder, labels_name, table_name
+from service.datasets.uploads import Incoming, files_lock, sync_folder
 from service.problems import missing
 from service.settings import Settings
 from service.store.database import Database, next_number, now
 from service.store.tables import datasets
 
-_HDF5 = b"\x89HDF\r\n\x1a\n"
 NAME = r"^[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]+$"
 MOST_LETTERS = 255
 """Of a dataset: one line of text, and nothing that makes a terminal or a page show something else."""
@@ -110,16 +110,11 @@ def relabel(database: Database, settings: Settings, owner: str, dataset: str, sh
         return get(connection, owner, dataset)
 
 
-def labels_name(sha256: str) -> str:
-    """A sheet in its dataset's folder."""
-    return f"labels-{sha256}.csv"
-
-
 def as_kept(table: Incoming, sheet: Incoming | None) -> tuple[Path, Path | None]:
     """Received files by the names that say how to read them."""
     with table.path.open("rb") as file:
-        is_hdf5 = file.read(len(_HDF5)) == _HDF5
-    kept = table.path.rename(table.path.with_name("table.h5ad" if is_hdf5 else "table.txt"))
+        name = table_name(file.read(8))
+    kept = table.path.rename(table.path.with_name(name))
     if sheet is None:
         return kept, None
     return kept, sheet.path.rename(sheet.path.with_name(labels_name(sheet.sha256)))

@@ -25,16 +25,6 @@ _LOOK = 64 * MIB
 """Bytes written between two looks at the free disk."""
 
 
-def dataset_folder(settings: Settings, owner: str, dataset: str) -> Path:
-    return settings.uploads / owner / dataset
-
-
-def table_of(folder: Path) -> Path:
-    """The table of a dataset's folder: its name says how to read it."""
-    h5ad = folder / "table.h5ad"
-    return h5ad if h5ad.exists() else folder / "table.txt"
-
-
 class Incoming:
     """One file being written, hashed on the way; `write` and `close` block, so call them in a thread."""
 

@@ -1,4 +1,4 @@
-"""Uploads are read by a child process with limits, one at a time; this is the side that waits for it."""
+"""Uploads are read by a child process in a jail, one at a time; this is the side that waits for it."""
 
 import logging
 import os
@@ -16,15 +16,19 @@ from sqlalchemy import RowMapping, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from service.crash import reached
+from service.dataset_files import CANONICAL, canonical_labels, dataset_folder, labels_name, table_of
+from service.datasets.jail import is_jailed, jailed, plain_file, say_how
 from service.datasets.retention import sweep, sweep_files
-from service.datasets.rows import labels_name
-from service.datasets.uploads import dataset_folder, scratch, table_of
+from service.datasets.uploads import files_lock, scratch, sync_folder
 from service.schemas.base import Fault
 from service.schemas.datasets import Validation
 from service.settings import Settings
 from service.store.database import Database, now
 from service.store.tables import datasets
 
+_READ = "read"
+_REPORT_BYTES, _CANONICAL_BYTES = 2**24, 2**34
+"""Of what a reader leaves, at most."""
 _IDLE_S, _SWEEP_S = 1.0, 2.0
 """Between looks at the database where nobody calls; between sweeps, which look at more of it."""
 _log = logging.getLogger("rnalearner.gateway")
@@ -43,7 +47,11 @@ class Validator:
         self._child: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Sweep what a crash left, then validate what waits; needs today's tables."""
+        """Sweep what a crash left, then validate what waits; needs today's tables.
+
+        Raises GatewayError where there must be a jail and is none.
+        """
+        say_how(self._settings)
         sweep_files(self._database, self._settings)
         self._thread.start()
 
@@ -61,7 +69,10 @@ class Validator:
             self._thread.join(0.1)
 
     def examine(self, table: Path, name: str, sheet: Path | None, folder: Path) -> Validation | None:
-        """What the child says of a table; None where the gateway stops. `folder` is for its files."""
+        """What the child says of a table; None where the gateway stops.
+
+        `folder` is for its files; in its `read/` lies what the child made of a good table.
+        """
         with self._one_child:
             return self._ask(table, name, sheet, folder)
 
@@ -91,18 +102,20 @@ class Validator:
         with scratch(self._settings, row["owner"]) as own:
             sheet = None if labels is None else folder / labels_name(labels)
             answer = self.examine(table_of(folder), row["name"], sheet, own)
-        if answer is None:
-            return False
-        reached("validate.read")
-        self._commit(row, answer)
+            if answer is None:
+                return False
+            reached("validate.read")
+            with files_lock(self._settings):
+                if answer.valid:
+                    _keep(own / _READ, folder, labels)
+                reached("validate.kept")
+                self._commit(row, answer)
         reached("validate.committed")
         return True
 
     def _commit(self, row: RowMapping, answer: Validation) -> None:
         """Unless its owner meanwhile removed it, or gave it another sheet."""
-        said = answer.model_dump(mode="json")
-        values = {"state": "READY" if answer.valid else "REJECTED", **said}
-        del values["valid"]
+        values = {"state": "READY" if answer.valid else "REJECTED", **answer.model_dump(mode="json")}
         same = (
             datasets.c.number == row["number"],
             datasets.c.labels_sha256.is_not_distinct_from(row["labels_sha256"]),
@@ -111,14 +124,20 @@ class Validator:
             connection.execute(update(datasets).where(*same).values(**values))
 
     def _ask(self, table: Path, name: str, sheet: Path | None, folder: Path) -> Validation | None:
-        settings, out = self._settings, folder / "report.json"
+        settings, out = self._settings, folder / _READ
+        out.mkdir(mode=0o700)
+        genes = settings.genes.resolve() if settings.genes is not None else None
         # Isolated (-I): the working directory is no place to import from.
         words = [sys.executable, "-I", "-m", "jobs.validate", str(table), "--out", str(out), f"--name={name}"]
         words += ["--memory-mb", str(settings.validation_memory_mb)]
-        words += ["--seconds", str(settings.validation_timeout_s), "--parent", str(os.getpid())]
+        words += ["--seconds", str(settings.validation_timeout_s)]
         words += ["--labels", str(sheet)] if sheet is not None else []
-        words += ["--genes", str(settings.genes.resolve())] if settings.genes is not None else []
+        words += ["--genes", str(genes)] if genes is not None else []
         words += ["--models", str(settings.models)]
+        if is_jailed(settings):
+            words = jailed(words, (table, sheet, genes, settings.models), out)
+        else:
+            words += ["--parent", str(os.getpid())]
         with (folder / "errors.txt").open("wb") as errors:
             if self._stopping.is_set():
                 return None
@@ -127,8 +146,8 @@ class Validator:
                 stdin=subprocess.DEVNULL,
                 stdout=errors,
                 stderr=errors,
-                cwd=folder,
-                env=_environment(folder),
+                cwd=out,
+                env=_environment(out),
                 start_new_session=True,
             )
             try:
@@ -140,12 +159,15 @@ class Validator:
                 self._child.wait()
         if self._stopping.is_set():
             return None
-        if code == 0:
+        report = out / "report.json"
+        if code == 0 and plain_file(report, _REPORT_BYTES):
             with suppress(OSError, ValidationError):
-                return Validation.model_validate_json(out.read_bytes())
+                answer = Validation.model_validate_json(report.read_bytes())
+                if not answer.valid or plain_file(out / CANONICAL, _CANONICAL_BYTES):
+                    return answer
         with (folder / "errors.txt").open("rb") as errors:
             _log.warning("the child that read an upload ended with %s: %s", code, errors.read(2000))
-        return Validation(valid=False, report=None, problem=_fault(name, code, settings))
+        return Validation(report=None, problem=_fault(name, code, settings))
 
     def _kill(self) -> None:
         """The child and whatever it started, if it still runs."""
@@ -153,6 +175,16 @@ class Validator:
         if child is not None and child.returncode is None:
             with suppress(ProcessLookupError):
                 os.killpg(child.pid, signal.SIGKILL)
+
+
+def _keep(made: Path, folder: Path, labels: str | None) -> None:
+    """Canonical files to their dataset; whatever else a reader left goes with its scratch folder."""
+    for name, kept in ((CANONICAL, CANONICAL), (canonical_labels(None), canonical_labels(labels))):
+        if folder.is_dir() and plain_file(made / name, _CANONICAL_BYTES):
+            with (made / name).open("rb") as file:
+                os.fsync(file.fileno())
+            (made / name).rename(folder / kept)
+            sync_folder(folder)
 
 
 def _fault(name: str, code: int | None, settings: Settings) -> Fault:

@@ -6,6 +6,7 @@ from pathlib import Path
 from sqlalchemy import Connection, RowMapping, bindparam, select
 
 from rnalearner.errors import RecipeError
+from service.dataset_files import CANONICAL, canonical_labels, dataset_folder
 from service.problems import ProblemError, missing
 from service.recipes.inputs import PARAMS, Ingredients, Params, Table
 from service.recipes.models import Model, find_model
@@ -96,13 +97,13 @@ def _table(connection: Connection, settings: Settings, owner: str, name: str) ->
     if row["state"] != "READY":
         what, remedy = f"is {row['state']}", "see its problem, mend the file and upload it again"
         raise ProblemError(422, "dataset-rejected", f"dataset {name}", what, remedy)
-    folder = settings.uploads / owner / name
-    table, labels = folder / "table.h5ad", row["labels_sha256"]
+    folder = dataset_folder(settings, owner, name)
+    sheet = folder / canonical_labels(row["labels_sha256"])
     return Table(
         id=name,
         name=row["name"],
-        path=table if table.exists() else folder / "table.txt",
-        sheet=None if labels is None else folder / f"labels-{labels}.csv",
+        path=folder / CANONICAL,
+        sheet=sheet if sheet.exists() else None,
         report=DatasetReport.model_validate(row["report"]),
     )
 

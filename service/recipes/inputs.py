@@ -35,7 +35,7 @@ PARAMS: Mapping[str, type[Params]] = {
 
 @dataclass(frozen=True)
 class Table:
-    """A READY dataset of the job's owner."""
+    """A READY dataset of the job's owner, in canonical form."""
 
     id: str
     name: str

@@ -4,7 +4,7 @@ import base64
 import binascii
 import re
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import anyio
 from fastapi import APIRouter, Header, Path, Query, Request, Response
@@ -18,8 +18,8 @@ from service.datasets.deletion import delete_dataset
 from service.datasets.multipart import Form
 from service.datasets.uploads import LABELS_MB, receive, refuse_declared, scratch
 from service.problems import ProblemError, problems
-from service.schemas.base import Sha256
-from service.schemas.datasets import DatasetPage, DatasetPublic, DatasetState, Validation
+from service.schemas.base import Fault, Sha256
+from service.schemas.datasets import DatasetPage, DatasetPublic, DatasetReport, DatasetState
 from service.web.cursors import Cursor, Limit, link, place
 from service.web.deps import GatewayDep, Reader, Writer
 from service.web.etags import NOT_MODIFIED, IfNoneMatch, tagged
@@ -128,11 +128,14 @@ async def post_dataset(request: Request, caller: Writer, gateway: GatewayDep) ->
 
 @router.post(
     "/datasets:validate",
-    responses=problems(415, 507),
+    responses=problems(415, 422, 507),
     openapi_extra=_body(_FORM, "multipart/form-data"),
 )
-async def validate_dataset(request: Request, caller: Writer, gateway: GatewayDep) -> Validation:
-    """What would be said of a table and its sheet if they were uploaded; nothing is kept."""
+async def validate_dataset(request: Request, caller: Writer, gateway: GatewayDep) -> DatasetReport:
+    """What would be said of a table and its sheet if they were uploaded; nothing is kept.
+
+    A table that cannot be used is a problem, 422, which names the fault and its place.
+    """
     settings = gateway.settings
     refuse_declared(request, settings, settings.max_upload_mb + LABELS_MB + 1)
     async with contextmanager_in_threadpool(scratch(settings, caller.owner)) as folder:
@@ -146,7 +149,10 @@ async def validate_dataset(request: Request, caller: Writer, gateway: GatewayDep
     if answer is None:
         what, remedy = "is stopping", "ask again in a minute"
         raise ProblemError(503, "stopping", "the gateway", what, remedy, headers={"Retry-After": "10"})
-    return answer
+    if answer.report is None:
+        fault = cast(Fault, answer.problem)
+        raise ProblemError(422, "unusable-table", fault.where, fault.what, fault.remedy, [fault])
+    return answer.report
 
 
 @router.put(

@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+from pydantic import model_validator
+
 from service.schemas.base import Fault, Public, Sha256, Time
 
 DatasetState = Literal["VALIDATING", "READY", "REJECTED"]
@@ -76,8 +78,17 @@ class DatasetPage(Public):
 
 
 class Validation(Public):
-    """What validation would say; nothing is stored."""
+    """What the child that reads an upload says: a report, or what is wrong."""
 
-    valid: bool
     report: DatasetReport | None
     problem: Fault | None
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> "Validation":
+        if (self.report is None) == (self.problem is None):
+            raise ValueError("a report or a problem")
+        return self
+
+    @property
+    def valid(self) -> bool:
+        return self.report is not None

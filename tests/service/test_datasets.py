@@ -193,11 +193,11 @@ def test_garbage_for_a_form_is_the_callers_fault(quick: Running) -> None:
 def test_validate_says_the_same_and_keeps_nothing(quick: Running) -> None:
     files = {"file": ("t.csv", table()), "labels": SHEET}
     good = quick.lab.post("/v1/datasets:validate", files=files)
-    assert (good.status_code, good.json()["valid"], good.json()["problem"]) == (200, True, None)
-    assert good.json()["report"]["label_column"] == "label"
+    assert (good.status_code, good.json()["n_samples"]) == (200, 6)
+    assert good.json()["label_column"] == "label"
     bad = quick.lab.post("/v1/datasets:validate", files={"file": ("t.csv", b"a,b\n")}, data={"name": "mine"})
-    assert (bad.status_code, bad.json()["valid"], bad.json()["report"]) == (200, False, None)
-    assert bad.json()["problem"]["where"] == "mine"
+    assert (bad.status_code, bad.json()["type"]) == (422, "urn:rnalearner:unusable-table")
+    assert bad.json()["errors"][0]["where"] == "mine"
     assert quick.lab.get("/v1/datasets").json()["items"] == []
     assert [path.name for path in quick.settings.uploads.rglob("*")] == [".lock", "lab"]
 

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import insert, select, update
 
+from service.dataset_files import dataset_folder, table_of
 from service.datasets import rows
 from service.datasets.deletion import delete_dataset
 from service.datasets.retention import sweep, sweep_files
-from service.datasets.uploads import Incoming, dataset_folder, scratch, table_of
+from service.datasets.uploads import Incoming, scratch
 from service.problems import ProblemError
 from service.settings import Settings
 from service.store.database import Database

@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,15 @@ from service.schemas.datasets import Validation
 from service.settings import Settings
 from tests.service.fake_cluster import FakeCluster
 from tests.service.harness import Live, Running
+from tests.service.toy_jobs import report
 from tests.service.toy_tables import SHEET, sha256, table, wait_until, when_validated
+
+REPORT = Validation(report=report(), problem=None).model_dump_json()
 
 
 def examine(tmp_path: Path, file: Path, **limits: Any) -> Validation:
     settings = Settings(data=tmp_path / "data", **limits)
-    folder = tmp_path / "child"
-    folder.mkdir(exist_ok=True)
+    folder = Path(tempfile.mkdtemp(dir=tmp_path))
     answer = Validator(settings, None).examine(file, "mine", None, folder)  # type: ignore[arg-type]
     assert answer is not None
     return answer
@@ -48,6 +51,11 @@ def bombs(tmp_path: Path) -> Path:
     with gzip.open(folder / "line.txt", "wb", compresslevel=1) as file:
         for _ in range(1000):
             file.write(line)
+    header = b"gene," + b",".join(b"S%d" % number for number in range(400)) + b"\n"
+    rows = [b"ENSMUSG%011d" % number + b",1000000" * 400 + b"\n" for number in range(20_000)]
+    (folder / "many.txt").write_bytes(b"".join([header, *rows]))
+    # gzip allows parts one after the other.
+    (folder / "rows.txt").write_bytes(gzip.compress(header) + gzip.compress(b"".join(rows[:5000])) * 5)
     with h5py.File(folder / "zeros.h5ad", "w") as file:
         file.create_dataset("X", (60_000, 60_000), "f4", chunks=(1000, 1000), compression="gzip")
         for name in ("obs", "var"):
@@ -58,9 +66,15 @@ def bombs(tmp_path: Path) -> Path:
 
 
 def test_a_bomb_costs_the_child_its_memory_and_the_gateway_nothing(tmp_path: Path, bombs: Path) -> None:
-    for file in sorted(bombs.iterdir()):
-        said = refusal(examine(tmp_path, file, validation_memory_mb=900))
-        assert "memory" in said, file.name
+    expected = {
+        "line.txt": "has a line of more than 64 MiB",
+        "rows.txt": "unpacks to more than 200 times its size",
+        "zeros.h5ad": "declares 13.4 GiB at /X",
+    }
+    for name, words in expected.items():
+        assert words in refusal(examine(tmp_path, bombs / name)), name
+    # A table that is none of these, and yet too much.
+    assert "memory" in refusal(examine(tmp_path, bombs / "many.txt", validation_memory_mb=512))
 
 
 def test_the_child_knows_none_of_the_gateways_secrets(
@@ -74,17 +88,30 @@ def test_the_child_knows_none_of_the_gateways_secrets(
     fake.write_text(f"#!/bin/sh\nenv > {seen}\nulimit -a >> {seen}\n")
     fake.chmod(0o700)
     monkeypatch.setattr("sys.executable", str(fake))
-    assert "made its reader fail" in refusal(examine(tmp_path, tmp_path / "table.txt"))
+    assert "made its reader fail" in refusal(examine(tmp_path, tmp_path / "table.txt", jail="limits"))
     assert "PATH=" in seen.read_text()
     assert "canary" not in seen.read_text()
 
 
-def test_what_a_dead_child_left_is_no_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "does",
+    [
+        'echo \'{"problem": null, "rep\' > report.json',
+        f"echo '{REPORT}' > report.json",
+        f"echo '{REPORT}' > report.json; ln -s /etc/hostname counts.parquet",
+        f"echo '{REPORT}' > elsewhere; ln -s elsewhere report.json; echo x > counts.parquet",
+        "head -c 20000000 /dev/zero > report.json; echo x > counts.parquet",
+    ],
+    ids=["half", "without its table", "a link for a table", "a link for a report", "endless"],
+)
+def test_what_a_reader_leaves_is_taken_as_a_report_only_if_it_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, does: str
+) -> None:
     fake = tmp_path / "python"
-    fake.write_text('#!/bin/sh\necho \'{"valid": true, "rep\' > report.json\n')
+    fake.write_text(f"#!/bin/sh\n{does}\n")
     fake.chmod(0o700)
     monkeypatch.setattr("sys.executable", str(fake))
-    assert "made its reader fail" in refusal(examine(tmp_path, tmp_path / "table.txt"))
+    assert "made its reader fail" in refusal(examine(tmp_path, tmp_path / "table.txt", jail="limits"))
 
 
 def test_a_rejected_table_says_where_what_and_what_to_do(gateway: Running) -> None:

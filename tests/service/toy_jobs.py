@@ -9,8 +9,7 @@ from typing import Any
 from sqlalchemy import insert
 
 from rnalearner.layout import PublishedModel
-from service.datasets.rows import labels_name
-from service.datasets.uploads import dataset_folder
+from service.dataset_files import CANONICAL, canonical_labels, dataset_folder
 from service.schemas.datasets import DatasetReport, SheetColumn
 from service.settings import Settings
 from service.store.database import Database, next_number
@@ -66,8 +65,8 @@ def put_dataset(
     """A row and a folder, as an upload and its validation leave them."""
     folder = dataset_folder(settings, owner, dataset)
     folder.mkdir(parents=True)
-    (folder / "table.txt").write_text("sample,g\n")
-    (folder / labels_name("d" * 64)).write_text("sample,flight\n")
+    (folder / CANONICAL).write_text("sample,g\n")
+    (folder / canonical_labels("d" * 64)).write_text("sample,flight\n")
     with database.write() as connection:
         values = {
             "owner": owner,
