@@ -24,9 +24,13 @@ from rnalearner.model.build import identity
 from rnalearner.model.inputs import stored_inputs
 from rnalearner.publish import sha256_of
 from rnalearner.shards.read import ShardStore
+from rnalearner.shared import hand_on, on_this_host, pull, push
+from rnalearner.storage import Storage
 
 OnRun = Callable[[int, int, str, Mapping[str, float]], None]
 """Runs done, all runs, the one that just ended, and how it does on what it learned from and watched."""
+_READ = ("ingest", "genes", "pretrain", "scout")
+"""Phases that a run may read, where there are any."""
 _WATCHED = ("train_accuracy", "validation_accuracy")
 Tables = dict[str, pd.DataFrame]
 
@@ -38,6 +42,11 @@ class _Run:
     task: FewShotTask
     arm: str
     seed: int
+
+    @property
+    def name(self) -> str:
+        """Of its classifier, among all."""
+        return f"{self.task.config.name}/{self.arm}/{self.seed}"
 
     def __str__(self) -> str:
         return f"{self.task.config.name}, {self.arm}, seed {self.seed}"
@@ -57,18 +66,21 @@ def run_finetuning(
         for arm in config.finetune.arms
         for seed in range(config.finetune.seeds)
     ]
+    learned = [name for name in _READ if layout.phase(name).is_dir()]
+    hand_on(layout, config.storage, learned)
     resources = finetune_resources(config.ray, config.finetune.in_flight)
     threads = max(1, int(resources["num_cpus"]))
     remote = ray.remote(max_retries=2, **resources)(_finetune)
     on_gpu = use_gpu(config.ray)
     ended = completed(
         runs,
-        lambda run: remote.remote(layout, config, run, threads, on_gpu),
+        lambda run: remote.remote(layout, config, run, learned, threads, on_gpu),
         config.finetune.in_flight,
         "run `rnalearner finetune` again",
     )
     rows: dict[str, list[dict[str, Any]]] = {"runs": [], "curves": [], "predictions": []}
     for done, (run, result) in enumerate(ended, start=1):
+        _take_in(layout, config, run)
         for name, found in result.items():
             rows[name] += found
         on_run(done, len(runs), str(run), {name: result["runs"][0][name] for name in _WATCHED})
@@ -79,12 +91,22 @@ def run_finetuning(
     return tables
 
 
+def _take_in(layout: RunLayout, config: RunConfig, run: _Run) -> None:
+    """A classifier that was stored on another host, from where it is on the way."""
+    if config.storage.url is not None:
+        storage, name = Storage(config.storage.url), f"classifiers/{run.name}"
+        pull(storage, name, layout.classifiers / run.name)
+        for file in storage.names(name):
+            storage.remove(file)
+
+
 def _finetune(
-    layout: RunLayout, config: RunConfig, run: _Run, threads: int, on_gpu: bool
+    layout: RunLayout, config: RunConfig, run: _Run, learned: Sequence[str], threads: int, on_gpu: bool
 ) -> dict[str, list[dict[str, Any]]]:
     """The body of a Ray task: rows of the three tables; the classifier is stored on the way."""
     torch.set_num_threads(threads)
     begun = time.monotonic()
+    layout = on_this_host(layout, config.storage, learned)
     store = ShardStore.open(layout.shards)
     data = {
         split: LabelledTokens(
@@ -117,8 +139,9 @@ def _finetune(
         "guide": sha256_of(layout.guide / WEIGHTS) if guide is not None else None,
         "epoch_scored": result.epoch_scored,
     }
-    folder = layout.classifiers / run.task.config.name / run.arm / str(run.seed)
-    Classifier(result.model, meta).save(folder)
+    Classifier(result.model, meta).save(layout.classifiers / run.name)
+    if config.storage.url is not None:
+        push(Storage(config.storage.url), f"classifiers/{run.name}", layout.classifiers / run.name)
     named = {"task": run.task.config.name, "arm": run.arm, "seed": run.seed}
     found = scored_rows(run.task, result, time.monotonic() - begun)
     return {name: [named | row for row in rows] for name, rows in found.items()}

@@ -1,8 +1,9 @@
 """Ray Train around `rnalearner.pretrain`: who runs it, where its state lies, how a run goes on.
 
 Every worker opens the shards by path and rank 0 writes the state by path: the run's folder must be
-on storage that all nodes share. A killed worker ends its group; Ray starts a new one, which goes on
-from the state.
+on storage that all nodes share, or the recipe names a `storage.url` through which workers fetch shards
+and state, and rank 0 hands the state on. A killed worker ends its group; Ray starts a new one, which goes
+on from the state.
 """
 
 import json
@@ -17,10 +18,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import numpy as np
 import pandas as pd
 import ray.train
 import ray.train.torch
+from pyarrow.fs import FSSpecHandler, PyFileSystem
 from torch import Tensor
 
 from cluster.resources import train_scaling
@@ -37,8 +40,10 @@ from rnalearner.pretrain.start import start_of
 from rnalearner.pretrain.state import Progress, load_state, read_progress, save_state
 from rnalearner.pretrain.step import make_optimiser, new_pretrain_model
 from rnalearner.pretrain.stopping import EarlyStopping
-from rnalearner.publish import publish_file, write_json
+from rnalearner.publish import publish_file
 from rnalearner.shards.read import ShardStore
+from rnalearner.shared import fetch, hand_on, on_this_host
+from rnalearner.storage import Storage
 
 MAX_FAILURES = 3
 """Times that a killed worker is replaced before the run is given up."""
@@ -85,6 +90,12 @@ class _Job:
     centring: Centring | None
     fingerprint: str
 
+    @property
+    def told(self) -> Storage:
+        """Where PROGRESS lies: a place that driver and rank 0 both see."""
+        url = self.config.storage.url
+        return Storage(self.layout.phase("pretrain") if url is None else f"{url}/progress")
+
     def data(self, store: ShardStore) -> PretrainData:
         settings, groups = self.config.pretrain, self.config.shards.shuffle_groups
         return PretrainData(store, self.rows_train, self.rows_valid, settings, groups, self.centring)
@@ -126,23 +137,24 @@ def run_pretraining(
 def _fit(job: _Job, on_progress: OnProgress) -> Progress:
     """Run the workers to the end of training."""
     layout, config = job.layout, job.config
+    hand_on(layout, config.storage, ("ingest", "pretrain"))
     trainer = ray.train.torch.TorchTrainer(
         _train_on_worker,
         train_loop_config={"job": job},
         scaling_config=train_scaling(config.ray, config.pretrain.num_workers),
         run_config=ray.train.RunConfig(
             name="pretrain",
-            storage_path=str(layout.ray_train.absolute()),
+            **_ray_storage(job),
             failure_config=ray.train.FailureConfig(max_failures=MAX_FAILURES),
         ),
     )
-    told = layout.phase("pretrain") / PROGRESS
-    told.unlink(missing_ok=True)
-    with _polled(told, config.pretrain.max_steps, on_progress), _own_interrupt():
+    job.told.remove(PROGRESS)
+    with _polled(job.told, config.pretrain.max_steps, on_progress), _own_interrupt():
         try:
             trainer.fit()
         except ray.train.TrainingFailedError as error:
             raise own_error(error) from error
+    fetch(layout, config.storage, ("pretrain",))
     progress = read_progress(layout.pretrain_state, job.fingerprint)
     if progress is None:
         what = "the workers ended without leaving a state"
@@ -152,10 +164,20 @@ def _fit(job: _Job, on_progress: OnProgress) -> Progress:
     return progress
 
 
+def _ray_storage(job: _Job) -> dict[str, Any]:
+    """Where Ray Train keeps its own notes, as arguments of its RunConfig."""
+    if job.config.storage.url is None:
+        return {"storage_path": str(job.layout.ray_train.absolute())}
+    # A folder for each recipe: what lies in the run's own is removed with another recipe's results.
+    files, path = fsspec.core.url_to_fs(f"{job.config.storage.url}/ray/{job.fingerprint}")
+    return {"storage_path": path, "storage_filesystem": PyFileSystem(FSSpecHandler(files))}
+
+
 def _train_on_worker(settings: dict[str, Any]) -> None:
     """What each of Ray Train's workers runs."""
     job: _Job = settings["job"]
-    config, layout = job.config, job.layout
+    config = job.config
+    layout = on_this_host(job.layout, config.storage, ("ingest", "pretrain"))
     context = ray.train.get_context()
     rank = Rank(context.get_world_rank(), context.get_world_size(), ray.train.torch.get_device())
     store = ShardStore.open(layout.shards)
@@ -165,7 +187,7 @@ def _train_on_worker(settings: dict[str, Any]) -> None:
     optimiser = make_optimiser(model, config.pretrain.learning_rate, config.pretrain.weight_decay)
     stored = load_state(layout.pretrain_state, model, optimiser, job.fingerprint)
     start = stored or Progress(EarlyStopping(config.pretrain.patience))
-    tell = _Teller(layout) if rank.rank == 0 else lambda step, score_3: None
+    tell = _Teller(job.told) if rank.rank == 0 else lambda step, score_3: None
     meta = identity(config.model, store.preprocessing, store.gene_set)
     for progress in pretrain(model, optimiser, job.data(store), start, rank, tell):
         row = dict(progress.history[-1])
@@ -176,6 +198,7 @@ def _train_on_worker(settings: dict[str, Any]) -> None:
                 save_encoder(layout.base_checkpoint, model.encoder, meta | figures)
             _write_metrics(layout.pretrain_metrics, progress, job.trivial, config.model.values)
             save_state(layout.pretrain_state, model, optimiser, progress, job.fingerprint)
+            hand_on(layout, config.storage, ("pretrain",))
         ray.train.report(row)
 
 
@@ -191,8 +214,8 @@ def _write_metrics(path: Path, progress: Progress, trivial: TrivialScore, values
 class _Teller:
     """Writes how far training is, at most every TELL_EVERY_S."""
 
-    def __init__(self, layout: RunLayout) -> None:
-        self._path, self._told = layout.phase("pretrain") / PROGRESS, 0.0
+    def __init__(self, place: Storage) -> None:
+        self._place, self._told = place, 0.0
 
     def __call__(self, step: int, score_3: Tensor) -> None:
         if time.monotonic() - self._told < TELL_EVERY_S:
@@ -200,12 +223,13 @@ class _Teller:
         loss, accuracy = score_means(score_3)
         figures = {"train_loss": loss, "train_accuracy": accuracy}
         if math.isfinite(loss):  # JSON has no NaN
-            write_json(self._path, {"step": step, "pid": os.getpid(), "figures": figures})
+            news = {"step": step, "pid": os.getpid(), "figures": figures}
+            self._place.put(PROGRESS, json.dumps(news, allow_nan=False).encode())
         self._told = time.monotonic()
 
 
 @contextmanager
-def _polled(told: Path, max_steps: int, on_progress: OnProgress) -> Iterator[None]:
+def _polled(told: Storage, max_steps: int, on_progress: OnProgress) -> Iterator[None]:
     """Call `on_progress` from a thread whenever the file tells of another step."""
     done = threading.Event()
 
@@ -213,7 +237,7 @@ def _polled(told: Path, max_steps: int, on_progress: OnProgress) -> Iterator[Non
         last = None
         while not done.wait(TELL_EVERY_S / 2):
             try:
-                news = json.loads(told.read_text())
+                news = json.loads(told.get(PROGRESS))
             except FileNotFoundError:
                 continue
             if news["step"] != last:

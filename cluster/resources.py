@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from rnalearner.config.run import RaySettings
 from rnalearner.errors import ClusterError
@@ -76,9 +77,15 @@ def each_resources() -> tuple[dict[str, float], int]:
     return {"num_cpus": 1}, max(1, int(_total("CPU")))
 
 
-def guide_resources() -> dict[str, float]:
-    """Options of the guide's actor: it only receives, so it must never wait for a free CPU."""
-    return {"num_cpus": 0}
+def guide_resources(beside_driver: bool) -> dict[str, Any]:
+    """Options of the guide's actor: it only receives, so it must never wait for a free CPU.
+
+    What it publishes the driver reads by path: `beside_driver` where their hosts share no disk.
+    """
+    if not beside_driver:
+        return {"num_cpus": 0}
+    here = ray.get_runtime_context().get_node_id()
+    return {"num_cpus": 0, "scheduling_strategy": NodeAffinitySchedulingStrategy(here, soft=False)}
 
 
 def train_scaling(settings: RaySettings, num_workers: int) -> "ScalingConfig":

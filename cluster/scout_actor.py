@@ -16,6 +16,7 @@ from rnalearner.scouts.activations import SharedActivations
 from rnalearner.scouts.delta import EpisodeResult
 from rnalearner.scouts.train import Scout, run_episode
 from rnalearner.shards.read import ShardStore
+from rnalearner.shared import on_this_host
 from rnalearner.storage import Storage
 
 
@@ -29,6 +30,7 @@ class ScoutActor:
         torch.set_num_threads(n_threads)
         self.config, self.guide_name, self.storage = config.scouting, guide_name, Storage(place)
         self.device = torch.device("cuda" if use_gpu else "cpu")
+        layout = on_this_host(layout, config.storage, ("ingest", "pretrain"))
         self.store = ShardStore.open(layout.shards)
         self.encoder, _ = load_encoder(
             layout.base_checkpoint, config.model, self.store.preprocessing, self.store.gene_set

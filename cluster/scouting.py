@@ -20,6 +20,7 @@ from rnalearner.publish import sha256_of
 from rnalearner.scouts.contrast import Contrast
 from rnalearner.scouts.delta import EpisodeResult
 from rnalearner.shards.read import ShardStore
+from rnalearner.shared import hand_on
 
 
 @dataclass
@@ -74,6 +75,11 @@ def run_scouting(
     arrays = {name: value.detach().numpy() for name, value in trained.items()}
     base = Base.of(base_sha256, arrays, len(store.gene_set))
     del encoder, trained, arrays
+    if (url := config.storage.url) is not None:
+        hand_on(layout, config.storage, ("ingest", "pretrain"))
+        deltas = config.scouting.deltas or f"{url}/deltas"
+        scouting = config.scouting.model_copy(update={"deltas": deltas})
+        config = config.model_copy(update={"scouting": scouting})
     with ray_session(config.ray):
         supervisor = Supervisor(layout, config, contrasts, base, same, on_progress, limits or Limits())
         try:

@@ -278,7 +278,8 @@ class Supervisor:
     def _new_guide(self) -> Any:
         """Ray starts it again after a crash; where Ray has given up, this makes another of its name."""
         options = {"max_restarts": -1, "max_task_retries": -1, "get_if_exists": True}
-        actor = ray.remote(GuideActor).options(name=self.guide_name, **options, **guide_resources())
+        options |= guide_resources(beside_driver=self.config.storage.url is not None)
+        actor = ray.remote(GuideActor).options(name=self.guide_name, **options)
         about = (self.place, self.run_id, self.base, self.config.scouting, self.meta)
         return actor.remote(self.layout, *about)
 

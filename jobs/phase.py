@@ -47,6 +47,9 @@ class Phase:
     """What of other sections its result depends on, by this recipe."""
     delivers: tuple[str, ...] = ()
     """What of its folder is a result for people, as globs; the rest is its own: shards, states."""
+    spreads: bool = False
+    """Its workers fetch what they need from `storage.url`; others read and write the run's folder by path,
+    so with that URL all their work stays on this host."""
 
 
 OnPhase = Callable[[str, str, Figures], None]
@@ -129,30 +132,40 @@ def _needs(
     return {name: None if marker is None else marker.get("made", "") for name, marker in markers.items()}
 
 
+def _basis(phase: Phase, phases: dict[str, Phase], config: RunConfig, layout: RunLayout) -> dict[str, Any]:
+    """What a phase is made of: what was begun with another is not gone on with."""
+    needs = _needs(phase, phases, config, layout)
+    return {"fingerprint": fingerprint(phase, phases, config), "needs": needs}
+
+
 def run_phase(
     phase: Phase, phases: dict[str, Phase], config: RunConfig, layout: RunLayout, progress: Progress
 ) -> tuple[Figures, bool]:
     """Run a phase unless it is complete; returns its marker, and whether it ran.
 
     What an interrupted attempt left is kept, so that it can resume; what another recipe left, or
-    was made from what earlier phases had before, is removed first. The marker is written last.
+    was made from what earlier phases had before, is removed first. The marker is written last. With
+    `storage.url` what another host did of it is taken over first, and what is complete is handed on.
     """
+    from rnalearner.shared import hand_on
+
+    _take_over(phase, phases, config, layout)
     done = completed(phase, phases, config, layout)
     if done is not None:
+        hand_on(layout, config.storage, [phase.name])
         return done, False
-    needs = _needs(phase, phases, config, layout)
+    basis = _basis(phase, phases, config, layout)
     for name in phase.needs(config):
-        if needs[name] is None:
+        if basis["needs"][name] is None:
             what = f"{phase.name} needs {name}, which is not complete for this recipe"
             raise RecipeError(layout.root, what, f"run `rnalearner {name}` or `rnalearner run` first")
-    basis = {"fingerprint": fingerprint(phase, phases, config), "needs": needs}
     started = layout.phase(phase.name) / "started.json"
     if _read(started) != basis or layout.marker(phase.name).exists():
         _clear(layout.phase(phase.name), phase.inputs(config))
         write_json(started, basis)
     inputs = inputs_of(phase, config)
     begun = time.monotonic()
-    figures = phase.work(config, layout, progress)
+    figures = phase.work(config if phase.spreads else on_one_host(config), layout, progress)
     marker = {
         "phase": phase.name,
         **basis,
@@ -162,7 +175,30 @@ def run_phase(
         "figures": figures,
     }
     write_json(layout.marker(phase.name), marker)
+    hand_on(layout, config.storage, [phase.name])
     return marker, True
+
+
+def on_one_host(config: RunConfig) -> RunConfig:
+    """The recipe for work that must not leave this host, where others do not see its disk."""
+    if config.storage.url is None:
+        return config
+    return config.model_copy(update={"ray": config.ray.model_copy(update={"address": None})})
+
+
+def _take_over(phase: Phase, phases: dict[str, Phase], config: RunConfig, layout: RunLayout) -> None:
+    """Fetch what storage has of a phase that is not complete here, and of those before it, where it was
+    begun with the same recipe and on the same phases; whole or not."""
+    if config.storage.url is None or completed(phase, phases, config, layout) is not None:
+        return
+    from rnalearner.shared import fetch, read
+    from rnalearner.storage import Storage
+
+    for name in phase.needs(config):
+        _take_over(phases[name], phases, config, layout)
+    basis = _basis(phase, phases, config, layout)
+    if json.loads(read(Storage(config.storage.url), phase.name, "started.json") or b"null") == basis:
+        fetch(layout, config.storage, [phase.name])
 
 
 def _read(path: Path) -> object:

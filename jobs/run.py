@@ -11,7 +11,7 @@ from jobs.genes import genes
 from jobs.grow import grow
 from jobs.ingest import ingest
 from jobs.linear import has_guide, linear
-from jobs.phase import Figures, OnPhase, Phase, Progress, completed, run_phase
+from jobs.phase import Figures, OnPhase, Phase, Progress, completed, on_one_host, run_phase
 from jobs.predict import predict, predict_inputs
 from jobs.pretrain import pretrain
 from jobs.report import report
@@ -105,6 +105,7 @@ _ALL = (
         pretrain,
         _model,
         delivers=("base_checkpoint/*", "metrics.csv"),
+        spreads=True,
     ),
     Phase(
         "scout",
@@ -113,6 +114,7 @@ _ALL = (
         scout,
         lambda c: [*set_tables(c, c.scouting), *_model(c), *([c.scouting.onto] if c.scouting.onto else [])],
         delivers=("guide/*", "movement/*", "versions/*", "*.csv"),
+        spreads=True,
     ),
     Phase(
         "linear",
@@ -127,6 +129,7 @@ _ALL = (
         lambda c: _learned(c.finetune.arms),
         finetune,
         delivers=("*.csv", "classifiers/**/*"),
+        spreads=True,
     ),
     Phase(
         "tune",
@@ -154,8 +157,12 @@ def run_verb(
 
     `with_needs` runs first what a phase builds on, where that is not complete.
     """
+    if config.storage.url is not None:
+        from rnalearner.storage import Storage
+
+        Storage(config.storage.url).check()  # before hours of work
     if verb == "grow":
-        return grow(config, layout, progress, PIPELINE)
+        return _grown(config, layout, progress)
     write_text(layout.recipe, config.model_dump_json(indent=2) + "\n")
     if verb == "run":
         asked = {"explore", *needed("report", config), "report"}
@@ -170,6 +177,15 @@ def run_verb(
         on_phase(name, "done" if ran else "complete", markers[name])
         note = f"{markers[name]['seconds']:.0f} s" if ran else "already complete"
         progress(name, 1, 1, note)
+    return markers
+
+
+def _grown(config: RunConfig, layout: RunLayout, progress: Progress) -> dict[str, Figures]:
+    from rnalearner.shared import hand_on
+
+    markers = grow(on_one_host(config), layout, progress, PIPELINE)
+    write_text(layout.recipe, config.model_dump_json(indent=2) + "\n")
+    hand_on(layout, config.storage, ["ingest"])
     return markers
 
 

@@ -5,8 +5,9 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from rnalearner.config.data import DataConfig, TaskConfig
 from rnalearner.config.explore import ClusteringConfig, FigureConfig
@@ -37,6 +38,21 @@ class RaySettings(Section):
     """Memory of the private cluster's object store, in MiB."""
 
 
+class StorageSettings(Section):
+    """What hosts without a common disk share."""
+
+    url: str | None = None
+    """A place of this run's own where its phases lie for other hosts: a URL that fsspec knows
+    (s3://bucket/run), or a folder; without it, all hosts must see the run's folder."""
+
+    @field_validator("url")
+    @classmethod
+    def _without_keys(cls, url: str | None) -> str | None:
+        if url is not None and "@" in urlsplit(url).netloc:
+            raise ValueError("a recipe holds no keys: give them in the environment")
+        return None if url is None else url.rstrip("/")
+
+
 class RunConfig(Section):
     """Every knob of a run, by phase."""
 
@@ -59,6 +75,7 @@ class RunConfig(Section):
     export: ExportConfig = ExportConfig()
     tasks: tuple[TaskConfig, ...] = ()
     ray: RaySettings = RaySettings()
+    storage: StorageSettings = StorageSettings()
 
     @model_validator(mode="after")
     def _k_is_drawn(self) -> "RunConfig":
@@ -103,6 +120,7 @@ def load_recipe(path: Path | None, options: Mapping[str, Any] | None = None) -> 
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"]) or "recipe"
-        what = f"{field} = {first.get('input')!r} is not usable ({first['msg']})"
+        given = "..." if field == "storage.url" else repr(first.get("input"))  # there may be keys in it
+        what = f"{field} = {given} is not usable ({first['msg']})"
         remedy = "see `rnalearner fields` for every field, its meaning and its default"
         raise RecipeError(where, what, remedy) from None
