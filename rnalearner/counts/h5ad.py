@@ -32,7 +32,9 @@ def read_h5ad(path: Path, genes: GeneTable | None) -> RawCounts:
             warnings.simplefilter("ignore", UserWarning)
             warnings.simplefilter("ignore", FutureWarning)
             data = anndata.read_h5ad(path)
-    except (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:
+    except (CountsError, MemoryError):
+        raise
+    except Exception as error:  # whatever a damaged file makes of h5py and anndata
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise CountsError(path, f"cannot be read as h5ad ({reason})", "write or fetch it again") from None
     refusal = CountsError(path, "holds no matrix", "put counts in X or in the layer `counts`")
@@ -80,7 +82,7 @@ def _dense(path: Path, place: str, matrix: Any) -> np.ndarray:
             ) from None
         matrix = matrix.toarray()
     dense = np.asarray(matrix)
-    if dense.ndim != 2 or not (np.issubdtype(dense.dtype, np.number) or dense.dtype == bool):
+    if dense.ndim != 2 or dense.dtype.kind not in "buif":
         what = f"holds {dense.ndim} dimensions of {dense.dtype} in {place}, and no matrix of numbers"
         raise CountsError(path, what, "put counts in X or in the layer `counts`")
     return dense

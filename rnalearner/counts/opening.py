@@ -91,6 +91,8 @@ def first_lines(path: Path, n_lines: int = 200, n_bytes: int = 4_000_000, at_lea
             if len(raw) == MOST_LINE:
                 what = f"has a line of more than {MOST_LINE >> 20} MiB"
                 raise CountsError(path, what, "end every row with a new line")
+            if b"\0" in raw:
+                raise CountsError(path, "is not UTF-8 text: it holds NUL bytes", "save it as UTF-8")
             lines.append(raw.decode("utf-8-sig").rstrip("\r\n"))
             read += len(raw)
             if len(lines) >= n_lines or (read > n_bytes and len(lines) >= at_least):

@@ -40,6 +40,8 @@ def judged(raw: RawCounts, genes: GeneTable | None = None) -> anndata.AnnData:
     counts_nr = raw.counts_ng if keep.all() else raw.counts_ng[:, keep]
     names = [name for name, kept in zip(raw.genes, keep, strict=True) if kept]
     fractional = check_counts(path, counts_nr, raw.samples, names)
+    if (odd := next((name for name in (*raw.samples, *raw.genes) if "\0" in name), None)) is not None:
+        raise CountsError(path, f"the name {short(odd)!r} holds a NUL byte", "write the names as plain text")
     if "" in raw.samples:
         what = f"sample {raw.samples.index('') + 1} has no name"
         raise CountsError(path, what, "give every sample a name")
