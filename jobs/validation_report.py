@@ -17,7 +17,7 @@ from rnalearner.counts.opening import short
 from rnalearner.counts.parquet import write_canonical
 from rnalearner.counts.read import judged, read_raw
 from rnalearner.counts.sheet import as_text, attach_sheet, read_sheet, write_sheet
-from rnalearner.errors import GeneError
+from rnalearner.errors import CountsError, GeneError
 from rnalearner.finetune.leaks import NEAR_DUPLICATE
 from rnalearner.layout import PublishedModel
 from rnalearner.preprocessing.normalize import log2p1_cpm
@@ -53,6 +53,8 @@ def report_on(
     """
     raw = read_raw(table, genes)
     samples = judged(raw, genes)
+    if samples.obs["total"].max() == 0:
+        raise CountsError(table, "holds no read: every count is 0", "give the counts of sequenced samples")
     lacking: list[str] = []
     own = [str(name) for name in samples.obs if name not in _COUNTED]
     known = samples.obs[own] if own else None
@@ -167,6 +169,8 @@ def notes(report: DatasetReport, found: dict[str, Any]) -> list[str]:
     if found.get("columns_left_out"):
         shown = ", ".join(short(name) for name in found["columns_left_out"][:3])
         said.append(f"Columns that are no samples are left out (first: {shown}).")
+    if report.total_min == 0:
+        said.append("A sample has no read at all; it will be left out.")
     if report.n_duplicates:
         one, two = report.duplicates[0]
         said.append(f"{report.n_duplicates} pairs of samples are nearly alike, {one} and {two} for one.")

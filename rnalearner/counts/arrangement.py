@@ -32,6 +32,10 @@ ENDINGS = re.compile(
 CALLED_ALIKE = re.compile(r"(quant(\.genes)?\.sf|abundance\.tsv)(\.gz)?")
 
 
+_MOST_LETTERS = 10_000
+"""Of a column's name."""
+
+
 @dataclass(frozen=True)
 class Arrangement:
     """Where names and counts are in a table."""
@@ -63,6 +67,9 @@ def arrange(
     Raises CountsError where no column holds counts, GeneError where neither side holds known genes.
     """
     header = list(header)
+    if (longest := max(map(len, header), default=0)) > _MOST_LETTERS:
+        what = f"has a column whose name is {longest:,} letters long"
+        raise CountsError(path, what, "give every column a short name")
     folded = [name.strip().casefold() for name in header]
     row_shares = {c: gene_share(names, genes) for c, names in named.items()}
     label = max(named, key=lambda c: row_shares[c])

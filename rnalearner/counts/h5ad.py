@@ -14,6 +14,7 @@ from rnalearner.counts.checks import check_counts
 from rnalearner.counts.genes import GeneTable
 from rnalearner.counts.hdf5 import refuse_foreign
 from rnalearner.counts.layouts import gene_share
+from rnalearner.counts.opening import short
 from rnalearner.counts.text import RawCounts
 from rnalearner.errors import CountsError
 
@@ -35,7 +36,7 @@ def read_h5ad(path: Path, genes: GeneTable | None) -> RawCounts:
     except (CountsError, MemoryError):
         raise
     except Exception as error:  # whatever a damaged file makes of h5py and anndata
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        reason = short(str(error) or type(error).__name__)
         raise CountsError(path, f"cannot be read as h5ad ({reason})", "write or fetch it again") from None
     refusal = CountsError(path, "holds no matrix", "put counts in X or in the layer `counts`")
     for place, matrix, var in _matrices(data):

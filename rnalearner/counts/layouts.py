@@ -12,6 +12,7 @@ from rnalearner.counts.opening import first_lines
 from rnalearner.errors import CountsError
 
 NUMBER = re.compile(r" *[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)? *", re.ASCII)
+_COMMA = re.compile(r" *[+-]?\d+,\d+ *", re.ASCII)
 MISSING = {"", "NA", "NaN", "nan", "N/A", "NULL", "null", "#N/A"}
 HEADER_WORDS = {"", "id", "name", "gene", "genes", "target_id", "ensembl", "feature", "sample", "count"}
 
@@ -58,6 +59,8 @@ def detect(path: Path, genes: GeneTable | None = None) -> Layout:
     text = _text_columns(rows)
     named = {c: [row[c] for row in rows] for c in sorted({0, *text})}
     numbers = tuple(c for c in range(len(header)) if c not in text and c > 0)
+    if not numbers and _has_decimal_commas(rows):
+        raise CountsError(path, "writes its numbers with decimal commas", "write them with decimal points")
     found = arrange(path, header, named, numbers, genes)
     return Layout(found.columns, found.label, found.numbers, found.genes_in, delimiter, skip)
 
@@ -103,6 +106,10 @@ def _is_header(rows: list[list[str]], genes: GeneTable | None) -> bool:
         return False
     following = gene_share([row[0] for row in rows[1:]], genes)
     return following > 0.9
+
+
+def _has_decimal_commas(rows: list[list[str]]) -> bool:
+    return any(all(_COMMA.fullmatch(cell) for cell in row[1:]) for row in rows if len(row) > 1)
 
 
 def _text_columns(rows: list[list[str]]) -> set[int]:

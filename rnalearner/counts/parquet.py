@@ -15,8 +15,9 @@ import pyarrow.parquet as pq
 from rnalearner.counts.arrangement import Arrangement, arrange
 from rnalearner.counts.bounds import refuse_bomb
 from rnalearner.counts.genes import GeneTable
+from rnalearner.counts.opening import short
 from rnalearner.counts.text import RawCounts
-from rnalearner.errors import CountsError
+from rnalearner.errors import CountsError, InputError
 
 _MARK = {b"rnalearner": b"genes x samples"}
 
@@ -34,21 +35,28 @@ def write_canonical(raw: RawCounts, path: Path) -> None:
 def read_parquet(path: Path, genes: GeneTable | None) -> RawCounts:
     """Raises CountsError where the file is missing, damaged, a bomb, or has no column of numbers."""
     try:
-        with pq.ParquetFile(path) as file:
-            found, size = file.metadata, path.stat().st_size
-            refuse_bomb(path, found.num_rows * found.num_columns * 8, size)
-            is_canonical = _MARK.items() <= (found.metadata or {}).items()
-            if any(b"ARROW:extension:name" in (field.metadata or {}) for field in file.schema_arrow) or any(
-                isinstance(field.type, pa.BaseExtensionType) for field in file.schema_arrow
-            ):
-                what = "holds a column of an extension type"
-                raise CountsError(path, what, "store names as text and counts as numbers")
-            table = file.read()
+        return _read(path, genes)
     except FileNotFoundError:
         raise CountsError(path, "there is no such file", "correct the path") from None
-    except (OSError, pa.ArrowException) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+    except (InputError, MemoryError):
+        raise
+    except Exception as error:  # whatever a damaged file makes of a parser
+        reason = short(str(error) or type(error).__name__)
         raise CountsError(path, f"cannot be read as Parquet ({reason})", "write or fetch it again") from None
+
+
+def _read(path: Path, genes: GeneTable | None) -> RawCounts:
+    with pq.ParquetFile(path) as file:
+        found, size = file.metadata, path.stat().st_size
+        refuse_bomb(path, found.num_rows * found.num_columns * 8, size)
+        is_canonical = _MARK.items() <= (found.metadata or {}).items()
+        if any(
+            b"ARROW:extension:name" in (field.metadata or {}) or isinstance(field.type, pa.BaseExtensionType)
+            for field in file.schema_arrow
+        ):
+            what = "holds a column of an extension type"
+            raise CountsError(path, what, "store names as text and counts as numbers")
+        table = file.read()
     if table.num_rows == 0 or table.num_columns == 0:
         raise CountsError(path, "is empty", "give a table of genes and samples")
     order = _index_first(table.schema)

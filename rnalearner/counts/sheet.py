@@ -15,6 +15,8 @@ from rnalearner.counts.near_names import as_r, near_misses
 from rnalearner.counts.opening import is_parquet, open_text, short
 from rnalearner.errors import CountsError, LabelError
 
+_MOST_COLUMNS = 1000
+
 
 def read_sheet(path: Path) -> pd.DataFrame:
     """A CSV or TSV as text, "" where a cell is empty, indexed by column `sample` or else the first.
@@ -48,7 +50,12 @@ def _rows(path: Path) -> list[list[str]]:
         text = file.read().decode("utf-8-sig")
     first_line = text.split("\n", 1)[0]
     delimiter = max("\t,;", key=first_line.count)
-    return [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if any(row)]
+    if first_line.count(delimiter) > _MOST_COLUMNS:
+        raise LabelError(path, f"has more than {_MOST_COLUMNS:,} columns", "keep those that the task needs")
+    try:
+        return [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if any(row)]
+    except csv.Error as error:
+        raise LabelError(path, f"cannot be cut into columns ({error})", "close every quote") from None
 
 
 def _stored_rows(path: Path) -> list[list[str]]:

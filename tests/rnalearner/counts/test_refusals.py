@@ -7,6 +7,8 @@ import re
 import anndata
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from rnalearner.counts.read import read_counts
@@ -186,3 +188,39 @@ def test_an_h5ad_of_logarithms_is_refused(tmp_path):
 def test_an_unclosed_quote_does_not_flood_the_message(write_table):
     names = [*IDS[:2], '"' + IDS[2], *IDS[3:]]
     assert len(str(refusal(write_table(names=names)))) < 400
+
+
+def test_decimal_commas_are_named(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text("gene;S1;S2\nENSMUSG00000000001;1,5;2,0\nENSMUSG00000000002;3,25;4,0\n")
+    with pytest.raises(CountsError, match="decimal commas; write them with decimal points"):
+        read_counts(path)
+
+
+def test_a_name_that_holds_a_nul_is_refused(tmp_path):
+    path = tmp_path / "table.parquet"
+    pd.DataFrame({"S\0": [1, 2]}, index=["ENSMUSG00000000001", "ENSMUSG00000000002"]).to_parquet(path)
+    with pytest.raises(CountsError, match="holds a NUL byte"):
+        read_counts(path)
+
+
+def test_an_endless_name_of_a_column_is_refused_at_once(tmp_path):
+    path = tmp_path / "table.parquet"
+    pd.DataFrame({"S" * 10**6: [1]}, index=["ENSMUSG00000000001"]).to_parquet(path)
+    with pytest.raises(CountsError, match="a column whose name is 1,000,000 letters long"):
+        read_counts(path)
+
+
+def test_a_damaged_note_of_pandas_in_a_parquet_file_is_a_sentence(tmp_path):
+    table = pa.table({"gene": ["ENSMUSG00000000001"], "S1": [1.0]}).replace_schema_metadata({"pandas": "{"})
+    pq.write_table(table, tmp_path / "table.parquet")
+    with pytest.raises(CountsError, match="cannot be read as Parquet"):
+        read_counts(tmp_path / "table.parquet")
+
+
+def test_a_matrix_that_is_not_of_real_numbers_is_refused(tmp_path):
+    samples = anndata.AnnData(np.ones((2, 3), dtype=complex))
+    samples.var_names = [f"ENSMUSG{number:011d}" for number in range(3)]
+    samples.write_h5ad(tmp_path / "table.h5ad")
+    with pytest.raises(CountsError, match="complex128 in X, and no matrix of numbers"):
+        read_counts(tmp_path / "table.h5ad")
