@@ -164,7 +164,9 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         wait_for(port, process)
         bare_rps, bare_p99_ms, _ = run(("127.0.0.1", port), lambda _: b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
 
-    environment = {"RNALEARNER_MAX_QUEUED": "100000000", "HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
+    endless = ("QUEUED", "READS_PER_MINUTE", "WRITES_PER_MINUTE")
+    environment = {f"RNALEARNER_MAX_{name}": "100000000" for name in endless}
+    environment |= {"HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
     if options.database_url:
         environment["RNALEARNER_DATABASE_URL"] = options.database_url
     settings = Settings(data=folder / "gateway", database_url=options.database_url)

@@ -2,6 +2,8 @@
 
 import gc
 import logging
+import re
+import resource
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -13,9 +15,16 @@ from fastapi import FastAPI
 
 from rnalearner.errors import GatewayError
 from service.settings import Settings
+from service.web.connection import Connection
 
 _GRACE_S = 3
 """Answers under way, streams above all, get so long at the end."""
+
+
+_FILES_EACH = 4
+"""Open files of a connection, at most: itself, a lock, and two uploaded files."""
+
+_KEY = re.compile(r"(rnal_[0-9a-f]{20}_)[0-9a-f]+")
 
 
 class _Server(uvicorn.Server):
@@ -62,10 +71,15 @@ def listen(app: FastAPI, found: socket.socket, announce: Callable[[], None]) -> 
 
     Raises GatewayError if the app does not start; why is in the log.
     """
+    most: int = app.state.gateway.settings.max_connections
+    _allow_files(_FILES_EACH * most)
+    # What strangers send wrong goes into the answer, not into our log.
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
     config = uvicorn.Config(
         app,
         loop="uvloop",
-        http="httptools",
+        http=Connection,
+        limit_concurrency=most,
         ws="none",
         lifespan="on",
         log_config=None,
@@ -87,12 +101,31 @@ def listen(app: FastAPI, found: socket.socket, announce: Callable[[], None]) -> 
         raise GatewayError("the gateway", "did not start", "see the lines above")
 
 
+def _allow_files(wanted: int) -> None:
+    """Raise the limit on open files, as far as it may be raised."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
+class _Redacting(logging.Formatter):
+    """Whatever is logged, the secret of an API key is not: people paste them into paths."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return _KEY.sub(r"\1...", super().format(record))
+
+
 def log_to(access_log: Path | None) -> None:
     """Warnings to standard error; a JSON line a request to `access_log`, if it is given."""
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
+    said = logging.StreamHandler()
+    said.setFormatter(_Redacting("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(handlers=[said], level=logging.WARNING)
     if access_log is None:
         return
     requests = logging.getLogger("rnalearner.access")
     requests.setLevel(logging.INFO)
     requests.propagate = False
-    requests.addHandler(logging.FileHandler(access_log))
+    lines = logging.FileHandler(access_log)
+    lines.setFormatter(_Redacting())
+    requests.addHandler(lines)

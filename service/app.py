@@ -22,9 +22,10 @@ from service.store.keys import KeyRing
 from service.submitter import JobSubmitter
 from service.web.access import Access
 from service.web.figures import Figures
+from service.web.rate import Rates
 
-_ALWAYS = problems.problems(413, 422, 500)
-_WITH_KEY = _ALWAYS | problems.problems(400, 401, 403, 503, 507)
+_ALWAYS = problems.problems(400, 413, 414, 422, 431, 500)
+_WITH_KEY = _ALWAYS | problems.problems(401, 403, 408, 429, 503, 507)
 _SUMMARY = "Learn from public RNA-seq, then classify a tiny labelled set: datasets, jobs, models."
 
 
@@ -68,8 +69,8 @@ def create_app(settings: Settings, submitter: JobSubmitter) -> FastAPI:
     )
     registry = CollectorRegistry()
     registry.register(Figures(gateway))
-    app.state.gateway, app.state.registry = gateway, registry
-    app.add_middleware(Access, registry=registry)
+    app.state.gateway, app.state.registry, app.state.rates = gateway, registry, Rates(settings)
+    app.add_middleware(Access, registry=registry, hosts=settings.hosts)
     problems.install(app)
     app.include_router(health.router, responses=_ALWAYS)
     for room in (keys, datasets, jobs, events, results, models, cluster):

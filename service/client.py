@@ -176,7 +176,7 @@ class GatewayClient:
                 response = send()
                 # 409 with Retry-After: our own request of a moment ago is still being carried out.
                 busy = response.status_code in (409, 502, 503, 504) and "Retry-After" in response.headers
-                if not busy:
+                if not busy and "RateLimit-Reset" not in response.headers:
                     break
             except httpx.TransportError as error:
                 if time.monotonic() - begun > self.away_s:

@@ -61,10 +61,26 @@ def missing(kind: str, name: str) -> ProblemError:
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """`responses=` of a route: these statuses answer with a problem."""
-    return {status: _DOCUMENTED | {"description": HTTPStatus(status).phrase} for status in statuses}
+    return {
+        status: _DOCUMENTED
+        | {"description": HTTPStatus(status).phrase}
+        | ({"headers": _RATE_LIMIT} if status == 429 else {})
+        for status in statuses
+    }
 
 
 _DOCUMENTED: dict[str, Any] = {"content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
+
+
+_RATE_LIMIT = {
+    name: {"description": text, "schema": {"type": "string", "pattern": "^[0-9]+$"}}
+    for name, text in {
+        "Retry-After": "Seconds until there is room.",
+        "RateLimit-Limit": "Requests a minute, where it was their number.",
+        "RateLimit-Remaining": "Those that are left: 0.",
+        "RateLimit-Reset": "Seconds until there is another.",
+    }.items()
+}
 
 
 def problem_response(path: str, error: ProblemError) -> Response:
@@ -103,11 +119,15 @@ def as_problem(error: Exception) -> ProblemError:
         return _database(error)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return _DISK_FULL
+    if isinstance(error, OSError) and error.errno in (errno.EROFS, errno.EIO):
+        what, remedy = "takes no writes", "wait until its operator has mended it"
+        return ProblemError(503, "disk-read-only", "the gateway's disk", what, remedy, headers=_RETRY)
     return ProblemError(
         500, "internal", "the gateway", "met a fault of its own", "give its operator the X-Request-Id"
     )
 
 
+_RETRY = {"Retry-After": "30"}
 _DISK_FULL = ProblemError(
     507, "disk-full", "the gateway's disk", "is full", "wait until its operator made room"
 )

@@ -29,6 +29,20 @@ class Settings(BaseSettings):
     """Waiting jobs of one owner, at most."""
     max_upload_mb: int = Field(2048, ge=1)
     """Bytes of one upload, at most."""
+    max_stored_mb: int = Field(20480, ge=1)
+    """Bytes of one owner's datasets, sheets and uploads under way, at most."""
+    max_datasets: int = Field(1000, ge=1)
+    """Datasets of one owner, at most."""
+    max_reads_per_minute: int = Field(120_000, ge=1)
+    """Requests of one key that look, at most; a minute's worth may come at once."""
+    max_writes_per_minute: int = Field(6000, ge=1)
+    """Requests of one key that change something, at most; a minute's worth may come at once."""
+    max_bad_keys_per_minute: int = Field(120, ge=1)
+    """Requests from one address without a good key that are told so; good keys from there still open."""
+    max_connections: int = Field(900, ge=1)
+    """Open at once; when there are more, whoever has taken longest over a request's head has to go."""
+    allowed_hosts: str | None = Field(None, min_length=1)
+    """Names, with commas between, that a request's Host may have (ports aside); without it, any."""
     max_attempts: int = Field(2, ge=1)
     """Times that a job is started by itself, when the system (not the user) made it fail."""
     heartbeat_timeout_s: float = Field(60, gt=0)
@@ -56,6 +70,12 @@ class Settings(BaseSettings):
     def url(self) -> str:
         """The database's URL."""
         return self.database_url or f"sqlite:///{self.data.resolve() / 'gateway.db'}"
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        """`allowed_hosts`, in small letters; none where any will do."""
+        names = (self.allowed_hosts or "").lower().split(",")
+        return frozenset(name.strip() for name in names if name.strip())
 
     @property
     def uploads(self) -> Path:

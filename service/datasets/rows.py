@@ -8,6 +8,7 @@ from sqlalchemy import Connection, RowMapping, insert, select, update
 
 from service.crash import reached
 from service.dataset_files import dataset_folder, labels_name, table_name
+from service.datasets import quota
 from service.datasets.uploads import Incoming, files_lock, sync_folder
 from service.problems import missing
 from service.settings import Settings
@@ -61,6 +62,9 @@ def store(
     with files_lock(settings):
         with database.read() as connection:
             row = find(connection, owner, dataset)
+            if row is None:
+                quota.check_number(connection, settings, owner)
+                quota.check_bytes(settings, owner, table.size + (sheet.size if sheet is not None else 0))
         if row is None:
             _publish(table, sheet, folder)
             reached("upload.stored")
@@ -98,6 +102,7 @@ def relabel(database: Database, settings: Settings, owner: str, dataset: str, sh
             row = get(connection, owner, dataset)
         if row["labels_sha256"] == sheet.sha256 and row["state"] != "REJECTED":
             return row
+        quota.check_bytes(settings, owner, sheet.size)
         folder = dataset_folder(settings, owner, dataset)
         sheet.path.rename(folder / labels_name(sheet.sha256))
         sync_folder(folder)

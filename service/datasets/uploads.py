@@ -14,6 +14,7 @@ from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
+from service.datasets.quota import SCRATCH, check_received
 from service.problems import ProblemError
 from service.settings import Settings
 
@@ -22,30 +23,35 @@ LABELS_MB = 16
 """A sheet of labels, at most."""
 _PIECE = MIB
 _LOOK = 64 * MIB
-"""Bytes written between two looks at the free disk."""
+"""Bytes written between two looks at the free disk, and at the quota."""
 
 
 class Incoming:
-    """One file being written, hashed on the way; `write` and `close` block, so call them in a thread."""
+    """One file being written in a `scratch`, hashed on the way.
+
+    `write` and `close` block, so call them in a thread.
+    """
 
     def __init__(self, path: Path, settings: Settings, most_mb: int) -> None:
         self.path, self.size = path, 0
+        self._owner = path.parent.parent.name
         self._settings, self._most_mb = settings, most_mb
         self._hash = hashlib.sha256()
         self._file = path.open("wb")
-        self._looked = 0
+        self._looked = -_LOOK  # the first piece is looked at, too
 
     @property
     def sha256(self) -> str:
         return self._hash.hexdigest()
 
     def write(self, piece: bytes) -> None:
-        """Raises ProblemError: 413 over the limit, 507 where the disk would get too full."""
+        """Raises ProblemError: 413 over the limit, 507 where disk or quota would get too full."""
         self.size += len(piece)
         refuse_larger(self.size, self._most_mb)
         if self.size - self._looked > _LOOK:
             self._looked = self.size
             keep_floor(self._settings)
+            check_received(self._settings, self._owner, len(piece))
         try:
             self._file.write(piece)
         except OSError as error:
@@ -76,7 +82,7 @@ def scratch(settings: Settings, owner: str) -> Iterator[Path]:
 
     Locked while it is in use, so that `sweep_scratch` knows those that a crash left.
     """
-    folder = settings.uploads / owner / f".incoming-{uuid.uuid4().hex}"
+    folder = settings.uploads / owner / f"{SCRATCH}{uuid.uuid4().hex}"
     folder.mkdir(parents=True, mode=0o700)
     lock = os.open(folder, os.O_RDONLY)
     try:
@@ -89,7 +95,7 @@ def scratch(settings: Settings, owner: str) -> Iterator[Path]:
 
 def sweep_scratch(settings: Settings) -> None:
     """Remove what broken uploads left."""
-    for folder in settings.uploads.glob("*/.incoming-*"):
+    for folder in settings.uploads.glob(f"*/{SCRATCH}*"):
         # Locked: of a process that lives; not found: it just ended.
         with suppress(BlockingIOError, FileNotFoundError):
             lock = os.open(folder, os.O_RDONLY)

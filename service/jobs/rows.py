@@ -79,6 +79,7 @@ def retry(connection: Connection, settings: Settings, owner: str, job_id: str, n
 
     Raises ProblemError 409 for any other job, and what `submit` would say of it today.
     """
+    next_number(connection, "jobs")  # for nothing but its lock: nobody miscounts in `_check_room`
     job = find(connection, owner, job_id, lock=True)
     if job["status"] not in ("FAILED", "STOPPED"):
         remedy = "submit it anew" if job["status"] == "SUCCEEDED" else "wait until it has ended"

@@ -37,6 +37,7 @@ class Database:
             pool |= {"pool_pre_ping": True, "connect_args": {"connect_timeout": 5}}
         self._engine = create_engine(
             parsed,
+            hide_parameters=True,  # what people typed is not for the log
             json_serializer=partial(json.dumps, allow_nan=False, separators=(",", ":")),
             **pool,
         )

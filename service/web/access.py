@@ -17,9 +17,16 @@ from service.problems import ProblemError, as_problem, problem_response
 
 MAX_BODY = 1 << 20
 """Bytes of a request's body, uploads excepted: those have a limit of their own."""
+MAX_HEADERS = 1 << 15
+"""Bytes of all header fields."""
+MOST_HEADERS = 100
+MAX_TARGET = 1 << 13
+"""Bytes of path and query, each."""
 _UPLOADS = "/v1/datasets"
 _METHODS = frozenset({"GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"})
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_CLOSE = {"Connection": "close"}
+_HOST_PORT = re.compile(r":[0-9]*$")
 _BUCKETS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60)
 
 _log = logging.getLogger("rnalearner.access")
@@ -28,8 +35,10 @@ _log = logging.getLogger("rnalearner.access")
 class Access:
     """Pure ASGI, since every request pays for it. Labels are route templates: ids would never end."""
 
-    def __init__(self, app: ASGIApp, registry: CollectorRegistry) -> None:
-        self.app = app
+    def __init__(
+        self, app: ASGIApp, registry: CollectorRegistry, hosts: frozenset[str] = frozenset()
+    ) -> None:
+        self.app, self._hosts = app, hosts
         labels = ("method", "path", "status")
         self._requests = Counter("rnalearner_requests", "Answered requests", labels, registry=registry)
         self._seconds = Histogram(
@@ -72,6 +81,7 @@ class Access:
             self._note(scope, status, time.perf_counter() - begun, request_id)
 
     async def _limited(self, scope: Scope, receive: Receive, send: Send) -> None:
+        check_head(scope, self._hosts)
         if "\x00" in scope["path"] or b"%00" in scope["query_string"]:
             what, remedy = "its path or query holds a NUL", "send text without it"
             raise ProblemError(422, "invalid-request", "request", what, remedy)
@@ -113,6 +123,30 @@ class Access:
                     }
                 )
             )
+
+
+def check_head(scope: Scope, hosts: frozenset[str]) -> None:
+    """Raises ProblemError: 414 for its target, 431 for its header fields, 400 for its Host.
+
+    Nothing here is built from Host; but it says whom the client takes this gateway for. `hosts` are the
+    names that it may have; with none, all.
+    """
+    if len(scope["path"]) > MAX_TARGET or len(scope["query_string"]) > MAX_TARGET:
+        what = f"has a path or query of more than {MAX_TARGET >> 10} KiB"
+        raise ProblemError(414, "target-too-long", "request", what, "send a shorter one", headers=_CLOSE)
+    headers = scope["headers"]
+    if len(headers) > MOST_HEADERS or sum(len(name) + len(value) for name, value in headers) > MAX_HEADERS:
+        what = f"has more than {MOST_HEADERS} header fields, or {MAX_HEADERS >> 10} KiB of them"
+        remedy = "send fewer or shorter ones"
+        raise ProblemError(431, "head-too-large", "request", what, remedy, headers=_CLOSE)
+    named = [value for name, value in headers if name == b"host"]
+    if len(named) != 1 and (named or scope["http_version"] == "1.1"):
+        what = "is there more than once" if named else "is missing"
+        remedy = "name this gateway in it, once"
+        raise ProblemError(400, "bad-host", "header Host", what, remedy, headers=_CLOSE)
+    if hosts and named and _HOST_PORT.sub("", named[0].decode("latin-1")).lower() not in hosts:
+        what, remedy = "is no name of this gateway", "use its own, or ask its operator about allowed_hosts"
+        raise ProblemError(400, "bad-host", "header Host", what, remedy, headers=_CLOSE)
 
 
 def _in_our_words(scope: Scope, status: int, headers: MutableHeaders) -> Response:

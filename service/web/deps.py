@@ -26,7 +26,7 @@ GatewayDep = Annotated[Gateway, Depends(_gateway)]
 
 
 class _Needs:
-    """The caller, if the key is good (else 401) and has the scope (else 403)."""
+    """The caller, if the key is good (else 401), not too busy (else 429) and has the scope (else 403)."""
 
     def __init__(self, scope: str) -> None:
         self.scope = scope
@@ -34,14 +34,17 @@ class _Needs:
     async def __call__(
         self, request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
     ) -> Caller:
-        ring = request.app.state.gateway.keys
+        ring, rates = request.app.state.gateway.keys, request.app.state.rates
         key = "" if credentials is None else credentials.credentials
         caller: Caller | None = ring.remembered(key) or await run_in_threadpool(ring.look_up, key)
         if caller is None:
+            if request.client is not None:
+                rates.bad_key(request.client.host)
             what = "is missing" if credentials is None else "is unknown, expired or revoked"
             challenge = {"WWW-Authenticate": 'Bearer realm="rnalearner"'}
             remedy = "send `Authorization: Bearer rnal_...`"
             raise ProblemError(401, "unauthorised", "API key", what, remedy, headers=challenge)
+        rates.request(caller.key_id, request.method)
         if self.scope not in caller.scopes:
             what, remedy = f"lacks the scope {self.scope}", "ask the operator for a key that has it"
             raise ProblemError(403, "forbidden", "API key", what, remedy)

@@ -8,8 +8,9 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -20,6 +21,7 @@ from service.app import create_app
 from service.settings import Settings
 from service.store.database import Database
 from service.store.keys import SCOPES, create_key
+from service.web.connection import Connection
 from tests.service.fake_cluster import FakeCluster
 
 
@@ -83,7 +85,14 @@ def running(settings: Settings, fake: FakeCluster) -> Iterator[Running]:
     """The app with its lifespan, for as long as the block lasts."""
     app = create_app(settings, fake)
     config = uvicorn.Config(
-        app, port=0, lifespan="on", log_config=None, access_log=False, timeout_graceful_shutdown=2
+        app,
+        port=0,
+        http=Connection,
+        limit_concurrency=settings.max_connections,
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=2,
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, name="gateway")
@@ -109,19 +118,24 @@ class Live:
         self.http = httpx.Client()
         self._key: str | None = None
 
-    def start(self, crash_at: str | None = None, **environment: str) -> Caller:
-        """Start it, to die at `crash_at` (service/crash.py); returns the owner `lab` with all scopes."""
+    def start(self, crash_at: str | None = None, log: Path | None = None, **environment: str) -> Caller:
+        """Start it, to die at `crash_at` (service/crash.py); returns the owner `lab` with all scopes.
+
+        What it says on standard error goes to `log`, if it is given.
+        """
         assert self.process is None or self.process.poll() is not None, "one at a time"
         own = {f"RNALEARNER_{name.upper()}": str(value) for name, value in self.settings if value is not None}
         own |= {"RNALEARNER_PORT": "0", "FAKE_CLUSTER": str(self.fake.folder)}
         if crash_at is not None:
             own["RNALEARNER_CRASH_AT"] = crash_at
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.service.live"],
-            env={**os.environ, **own, **environment},
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        with nullcontext() if log is None else log.open("a") as errors:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "tests.service.live"],
+                env={**os.environ, **own, **environment},
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+            )
         assert self.process.stdout is not None
         with self.process.stdout as printed:
             line = printed.readline()

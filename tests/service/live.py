@@ -6,13 +6,14 @@ from pathlib import Path
 
 import typer
 
-from jobs.listen import bound, listen
+from jobs.listen import bound, listen, log_to
 from service.app import create_app
 from service.settings import Settings
 from tests.service.fake_cluster import FakeCluster
 
 if __name__ == "__main__":
     settings = Settings()
+    log_to(settings.access_log)
     app = create_app(settings, FakeCluster(Path(os.environ["FAKE_CLUSTER"])))
     with bound(settings) as (socket, url):
         listen(app, socket, lambda: typer.echo(json.dumps({"url": url, "pid": os.getpid()})))

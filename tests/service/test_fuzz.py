@@ -169,7 +169,8 @@ class Fuzzed:
 
 @contextmanager
 def fuzzed(settings: Settings, fake: FakeCluster) -> Iterator[Fuzzed]:
-    live = Live(settings.model_copy(update={"max_running": 1000}), fake)
+    limits = ("max_running", "max_reads_per_minute", "max_writes_per_minute", "max_bad_keys_per_minute")
+    live = Live(settings.model_copy(update=dict.fromkeys(limits, 10_000_000)), fake)
     try:
         yield Fuzzed(live)
     finally:
