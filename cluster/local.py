@@ -16,6 +16,7 @@ import ray
 
 import cluster
 import rnalearner
+from cluster.loopback import LOOPBACK, OPENED, on_loopback
 from cluster.resources import private_cluster, use_gpu
 from rnalearner.config.run import RaySettings
 from rnalearner.errors import ClusterError
@@ -46,14 +47,16 @@ def ray_session(settings: RaySettings) -> Iterator[None]:
                 if folder is None:
                     _connect(settings)
                 else:
-                    ray.init(
-                        address="local",
-                        include_dashboard=False,
-                        log_to_driver=False,
-                        logging_level=logging.ERROR,
-                        _temp_dir=str(folder),
-                        **private_cluster(settings),
-                    )
+                    with on_loopback():
+                        ray.init(
+                            address="local",
+                            include_dashboard=False,
+                            log_to_driver=False,
+                            logging_level=logging.ERROR,
+                            _temp_dir=str(folder / OPENED),
+                            _node_ip_address=LOOPBACK,
+                            **private_cluster(settings),
+                        )
         except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
             where = f"Ray at {settings.address}" if settings.address else "a private Ray cluster"
             raise ClusterError(where, f"did not start ({error})", "see `[ray]` in the recipe") from error

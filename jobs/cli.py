@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from jobs import benchmark, guide, public
+from jobs import benchmark, cluster, guide, public
 from jobs.aliases import ALIASES
 from jobs.annotation import annotation
 from jobs.remote import data, job, model
@@ -242,6 +242,7 @@ app.command(
     '"genes.csv".'
 )(annotation)
 app.add_typer(benchmark.app, name="benchmark", help="The few-shot yardstick, and (prepare) the runs it asks.")
+app.add_typer(cluster.app, name="cluster", help="Ray with several nodes on this machine: up, status, down.")
 app.add_typer(guide.app, name="guide", help="What scouts agree on: shown, compared, merged.")
 app.add_typer(keys, name="key")
 app.add_typer(data.app, name="data")

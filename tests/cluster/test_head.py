@@ -11,7 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cluster.head import MARK, EmbeddedRay
+from cluster.head import EmbeddedRay
+from cluster.processes import MARK
 from rnalearner.errors import ClusterError
 from tests.cluster.conftest import Adopted
 from tests.cluster.head_of_a_gateway import wait_until_up
@@ -88,7 +89,7 @@ def test_a_head_that_died_is_replaced_and_closing_leaves_no_process(tmp_path: Pa
             assert somebody.poll() is None, "its pid was another's by now"
             first = note(tmp_path)
             os.kill(first["pid"], signal.SIGKILL)
-            while note(tmp_path)["folder"] == first["folder"]:
+            while not (tmp_path / "ray.json").exists() or note(tmp_path)["folder"] == first["folder"]:
                 time.sleep(0.05)
             wait_until_up(ray)
             assert belonging(first["folder"]) == []
