@@ -22,7 +22,7 @@ from rnalearner.each import Each
 from rnalearner.errors import RecipeError
 from rnalearner.layout import RunLayout
 from rnalearner.preprocessing.normalize import Scale, quickly_scaled
-from rnalearner.publish import publish_file, write_json
+from rnalearner.publish import write_json
 from rnalearner.report.explore_figures import (
     draw_choice_of_k,
     draw_pair_plot,
@@ -31,6 +31,7 @@ from rnalearner.report.explore_figures import (
 )
 from rnalearner.shards.corpus import Corpus, corpus_rows
 from rnalearner.shards.read import ShardStore
+from rnalearner.spreadsheet import write_csv
 
 log = logging.getLogger(__name__)
 
@@ -86,8 +87,7 @@ class Exploration:
         self.progress("explore", 3, steps, "choice of K")
         studies_n = table["study"].to_numpy()
         choice = choice_of_k(scores_nk, studies_n, labels, self.rngs["choice"], self.each)
-        with publish_file(self.layout.k_choice) as temporary:
-            choice.to_csv(temporary, index=False)
+        write_csv(self.layout.k_choice, choice)
         figures = self.layout.explore_figures
         figures.mkdir(parents=True, exist_ok=True)
         draw_choice_of_k(choice, figures / "k_choice.png", chosen=k)
@@ -169,8 +169,7 @@ class Exploration:
         table = self.store.obs.loc[self.explored, ["sample", "study"]].assign(
             **named, sample_cluster=labels[k]
         )
-        with publish_file(self.layout.sample_clusters) as temporary:
-            table.to_csv(temporary, index_label="row")
+        write_csv(self.layout.sample_clusters, table, index_label="row")
         return table
 
     def _pair_plots(self, steps: int) -> None:
@@ -195,8 +194,7 @@ class Exploration:
         positions_n2 = placed(scores_nk, mapped, positions_m2, self.each)
         table = pd.DataFrame(positions_n2, index=self.explored, columns=["umap1", "umap2"])
         table["mapped"] = np.isin(np.arange(len(table)), mapped)
-        with publish_file(self.layout.umap) as temporary:
-            table.to_csv(temporary, index_label="row")
+        write_csv(self.layout.umap, table, index_label="row")
         return positions_n2
 
     def _figures(self, stored: StoredClusters, table: pd.DataFrame, k: int) -> dict[str, Any]:

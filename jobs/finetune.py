@@ -14,8 +14,8 @@ def finetune(config: RunConfig, layout: RunLayout, progress: Progress) -> Figure
     from rnalearner.finetune.fewshot import fewshot_task
     from rnalearner.finetune.linear import expression
     from rnalearner.linear.stored import Training
-    from rnalearner.publish import publish_file
     from rnalearner.shards.read import ShardStore
+    from rnalearner.spreadsheet import write_csv
 
     if not config.tasks:
         raise RecipeError("recipe", "there is no task to learn", "add a [[tasks]] table")
@@ -34,8 +34,7 @@ def finetune(config: RunConfig, layout: RunLayout, progress: Progress) -> Figure
             lambda done, total, note, figures: progress("finetune", done, total, note, figures),
         )
     for name, table in tables.items():
-        with publish_file(layout.finetune(name)) as temporary:
-            table.to_csv(temporary, index=False)
+        write_csv(layout.finetune(name), table)
     for task in tasks:
         training = Training(expression(store, task.train.rows), task.train.y_n)
         training.save(layout.classifiers / task.config.name, store.gene_set, task.config.class_names)

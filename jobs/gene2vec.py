@@ -132,7 +132,7 @@ def _judged(
     from rnalearner.model.covariance import covariance_vectors
     from rnalearner.model.gene2vec import random_vectors
     from rnalearner.model.vector_sets import mean_interval, score_sets
-    from rnalearner.publish import write_text
+    from rnalearner.spreadsheet import write_csv
 
     settings, genes = config.gene2vec, vectors.gene_set
     told = {"vectors": vectors.vectors_gd, "random": random_vectors(genes, vectors.dim, settings.seed + 1)}
@@ -140,7 +140,7 @@ def _judged(
         told["axes"] = covariance_vectors(sketch, genes, settings, vectors.dim).vectors_gd
     rng = np.random.default_rng(settings.seed)
     table = score_sets(told, vectors.learned(), sketch.mean_g, genes.ids, sets, rng)
-    write_text(layout.vector_sets, table.to_csv(index=False, float_format="%.4f"))
+    write_csv(layout.vector_sets, table, float_format="%.4f")
     mean, low, high = mean_interval(table["vectors"].to_numpy(), np.random.default_rng(0))
     figures = {"sets": len(table), "set_auroc": mean, "set_auroc_low": low, "set_auroc_high": high}
     figures |= {f"set_auroc_{name}": float(table[name].mean()) for name in told if name != "vectors"}

@@ -96,6 +96,7 @@ def merged(
     from rnalearner.guide.scaling import Guide, scaled
     from rnalearner.publish import publish_folder, write_text
     from rnalearner.report.guide_words import GENES
+    from rnalearner.spreadsheet import write_csv
 
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise InputError(out, "is there already", "name a new folder for the merged guide")
@@ -117,7 +118,7 @@ def merged(
         movement.save(temporary / "movement", meta)
         digest = Guide(scaled(movement.measured(measure), scaling), meta).save(temporary / "guide")
         for name, table in guide_tables(movement, genes).items():
-            table.to_csv(temporary / f"guide_{name}.csv", index=False)
+            write_csv(temporary / f"guide_{name}.csv", table)
         if genes is not None:
             write_text(temporary / GENES, "".join(f"{gene}\n" for gene in genes))
     return {

@@ -35,8 +35,8 @@ def linear(config: RunConfig, layout: RunLayout, progress: Progress) -> Figures:
     from rnalearner.finetune.fewshot import fewshot_task
     from rnalearner.finetune.linear import learn_linear, rivals_of
     from rnalearner.linear.stored import MODEL, LinearIndex
-    from rnalearner.publish import publish_file
     from rnalearner.shards.read import ShardStore
+    from rnalearner.spreadsheet import write_csv
 
     if not config.tasks:
         raise RecipeError("recipe", "there is no task to learn", "add a [[tasks]] table")
@@ -64,8 +64,7 @@ def linear(config: RunConfig, layout: RunLayout, progress: Progress) -> Figures:
             add("rivals", scores)
             add("rival_predictions", predictions)
     for name, parts in tables.items():
-        with publish_file(layout.linear(name)) as temporary:
-            pd.concat(parts, ignore_index=True).to_csv(temporary, index=False)
+        write_csv(layout.linear(name), pd.concat(parts, ignore_index=True))
     names = {task.config.name: task.config.class_names for task in tasks}
     LinearIndex(names, store.preprocessing, config.linear, store.gene_set).save(layout.linear_classifiers)
     runs = pd.concat(tables["runs"])

@@ -187,7 +187,7 @@ def _permute(
 
     from cluster.benchmarking import permute_labels
     from rnalearner.benchmark.permutation import PERMUTED_K
-    from rnalearner.publish import publish_file
+    from rnalearner.spreadsheet import read_csv, write_csv
 
     paths = {
         (survey.task, arm): layout.pieces / f"permutation-{planner.permutation_key(survey.task, arm)}.csv"
@@ -200,8 +200,7 @@ def _permute(
         jobs = [(planner.tasks[name], arm) for name, arm in new]
         found = permute_labels(planner.question, session(), jobs, deadline)
         for done, ((task, arm), table) in enumerate(found, start=1):
-            with publish_file(paths[task.name, arm]) as temporary:
-                table.to_csv(temporary, index=False)
+            write_csv(paths[task.name, arm], table)
             progress("permutations", done, len(new), f"{task.name}, {arm}")
-    tables = [pd.read_csv(path, keep_default_na=False) for path in paths.values() if path.exists()]
+    tables = [read_csv(path, keep_default_na=False) for path in paths.values() if path.exists()]
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(), len(paths) - len(tables)

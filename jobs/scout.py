@@ -20,10 +20,10 @@ def scout(config: RunConfig, layout: RunLayout, progress: Progress) -> Figures:
 
     from cluster.scouting import run_scouting
     from rnalearner.guide.artefact import write_artefact
-    from rnalearner.publish import publish_file
     from rnalearner.scouts.contrast import Contrast, LeftOut
     from rnalearner.scouts.strategies import contrasts
     from rnalearner.shards.read import ShardStore
+    from rnalearner.spreadsheet import write_csv
 
     scouting, store = config.scouting, ShardStore.open(layout.shards)
     samples = scouted_samples(config, scouting, layout, store, with_clusters=True)
@@ -33,8 +33,7 @@ def scout(config: RunConfig, layout: RunLayout, progress: Progress) -> Figures:
 
     result = run_scouting(layout, config, plan, lambda scout: progress(*_bar(scout)))
     table = result.table(plan)
-    with publish_file(layout.scouts) as temporary:
-        table.to_csv(temporary, index=False)
+    write_csv(layout.scouts, table)
     write_artefact(layout, store.gene_set.ids)
     done = table[table["failed"] == ""]
     last = result.versions[-1]

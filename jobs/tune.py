@@ -45,9 +45,9 @@ def tune(config: RunConfig, layout: RunLayout, progress: Progress) -> Figures:
     from rnalearner.finetune.fewshot import fewshot_task
     from rnalearner.finetune.objective import ask
     from rnalearner.finetune.trials import trials_table
-    from rnalearner.publish import publish_file
     from rnalearner.report.trials_figure import draw_trials
     from rnalearner.shards.read import ShardStore
+    from rnalearner.spreadsheet import write_csv
 
     store = ShardStore.open(layout.shards)
     task = fewshot_task(store, tuned_task(config))  # leaks were judged at ingest
@@ -65,8 +65,7 @@ def tune(config: RunConfig, layout: RunLayout, progress: Progress) -> Figures:
     best = journal.best
     assert best is not None  # noqa: S101 - run_tuning ends well only with one
     table = trials_table(journal.trials.values())
-    with publish_file(layout.trials) as temporary:
-        table.to_csv(temporary, index=False)
+    write_csv(layout.trials, table)
     draw_trials(table, layout.trials.with_suffix(".svg"))
     _write_recipe(with_settings(config, best.settings), layout.best_recipe)
     _show(table)

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from rnalearner.benchmark.tasks import LoadedTask
-from rnalearner.publish import publish_file
+from rnalearner.spreadsheet import write_csv
 
 KS = (1, 2, 3, 6)
 """Training samples a group."""
@@ -92,5 +92,4 @@ def draws_table(loaded: LoadedTask, k: int, drawn: Sequence[Draw]) -> pd.DataFra
 
 def write_draws(path: Path, tables: Iterable[pd.DataFrame]) -> None:
     """All `draws_table`s under each other, as `draws.csv`."""
-    with publish_file(path) as temporary:
-        pd.concat(tables, ignore_index=True).to_csv(temporary, index=False)
+    write_csv(path, pd.concat(tables, ignore_index=True))

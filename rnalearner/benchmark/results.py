@@ -13,7 +13,7 @@ import pandas as pd
 from rnalearner.benchmark.tasks import LoadedTask
 from rnalearner.errors import RecipeError
 from rnalearner.linear.scores import accuracy, auroc, brier
-from rnalearner.publish import publish_file
+from rnalearner.spreadsheet import read_csv, write_csv
 
 KEY = ["task", "k", "draw", "seed", "arm", "centred"]
 SCORES = ("auroc", "accuracy", "brier")
@@ -94,7 +94,7 @@ def read_results(path: Path) -> pd.DataFrame:
     """A checked table from a CSV; raises RecipeError where it is none."""
     try:
         # A task or an arm may be called NA; a score that is not there is an empty cell.
-        table = pd.read_csv(path, keep_default_na=False, na_values=dict.fromkeys(SCORES, ""))
+        table = read_csv(path, keep_default_na=False, na_values=dict.fromkeys(SCORES, ""))
     except (OSError, ValueError) as error:
         remedy = "make the table again with `rnalearner benchmark`"
         raise RecipeError(path, f"cannot be read ({error})", remedy) from None
@@ -103,8 +103,7 @@ def read_results(path: Path) -> pd.DataFrame:
 
 def write_results(path: Path, table: pd.DataFrame) -> None:
     """A checked table as CSV, written at once."""
-    with publish_file(path) as temporary:
-        checked_results(table, path).to_csv(temporary, index=False, float_format="%.8g")
+    write_csv(path, checked_results(table, path), float_format="%.8g")
 
 
 def join_results(tables: Sequence[pd.DataFrame], where: object = "results") -> pd.DataFrame:

@@ -10,22 +10,21 @@ from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from rnalearner.finetune.predict import Answers
 from rnalearner.publish import publish_file
-
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What a spreadsheet takes for the start of a formula."""
+from rnalearner.spreadsheet import write_csv
 
 
 def write_answers(answers: Answers, target: Callable[[str], Path], formats: tuple[str, ...]) -> list[Path]:
     """Write each of `formats` to `target(format)`, whole or not at all; no file holds pickles."""
     obs, paths = tidy(answers.obs), [target(suffix) for suffix in formats]
     for suffix, path in zip(formats, paths, strict=True):
+        if suffix == "csv":
+            write_csv(path, obs, index_label="sample")
+            continue
         with publish_file(path) as temporary:
             if suffix == "h5ad":
                 _write_h5ad(answers, obs, temporary)
-            elif suffix == "parquet":
-                obs.to_parquet(temporary)
             else:
-                as_text(obs).to_csv(temporary)
+                obs.to_parquet(temporary)
     return paths
 
 
@@ -43,18 +42,6 @@ def tidy(obs: pd.DataFrame) -> pd.DataFrame:
             values = values.astype(object).where(values.notna(), "").astype(str)
         columns[plain if plain not in columns else f"{plain}_{place}"] = values
     return pd.DataFrame(columns, index=pd.Index(obs.index.astype(str), name="sample"))
-
-
-def as_text(obs: pd.DataFrame) -> pd.DataFrame:
-    """No cell, name or heading that a spreadsheet would run: those get a leading apostrophe."""
-    plain = obs.apply(lambda column: column.map(_harmless))
-    plain.columns = obs.columns.map(_harmless)
-    plain.index = obs.index.map(_harmless)
-    return plain
-
-
-def _harmless(value: object) -> object:
-    return f"'{value}" if str(value).startswith(FORMULA) else value
 
 
 def _write_h5ad(answers: Answers, obs: pd.DataFrame, path: Path) -> None:

@@ -11,7 +11,7 @@ from rnalearner.guide.movement import Movement
 from rnalearner.guide.scaling import scaled
 from rnalearner.guide.versions import agreement, read_versions
 from rnalearner.layout import RunLayout
-from rnalearner.publish import publish_file
+from rnalearner.spreadsheet import write_csv
 
 _OF_BLOCK = re.compile(r"performer\.net\.layers\.(\d+)\.(\d)\.")
 TOLD = ("base_checkpoint", "strategy", "seed", "trained_blocks", "measure", "weighing", "scaling")
@@ -27,8 +27,7 @@ def write_artefact(layout: RunLayout, genes: Sequence[str]) -> None:
         ]
     )
     for name, table in {"versions": versions, **guide_tables(Movement.load(layout.movement), genes)}.items():
-        with publish_file(layout.guide_table(name)) as temporary:
-            table.to_csv(temporary, index=False)
+        write_csv(layout.guide_table(name), table)
 
 
 def guide_tables(movement: Movement, genes: Sequence[str] | None) -> dict[str, pd.DataFrame]:

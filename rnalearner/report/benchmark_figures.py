@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from rnalearner.report.names import one_line
 from rnalearner.report.svg import AMBER, BLUE, FAINT, GREEN, GREY, INK, PAPER, VERMILION, styled
 
 WIDTH = 9.0
@@ -107,7 +108,7 @@ def forest_figure(differences: pd.DataFrame) -> Figure:
         axis.set_title(
             f"k = {k}, {int(rows['families'].max())} families" if len(rows) else f"k = {k}", loc="left"
         )
-        axis.set_yticks(list(level.values()), labels)
+        axis.set_yticks(list(level.values()), [one_line(label) for label in labels])
         axis.set_ylim(min(level.values()) - 0.6, 0.6)
         axis.tick_params(axis="y", length=0)
     ends = differences[["mean", "low", "high"]].clip(-FARTHEST, FARTHEST)
@@ -156,7 +157,7 @@ def tasks_figure(tasks: pd.DataFrame, looks: Mapping[str, Look]) -> Figure:
                     x, across["auroc"], color=look.colour, linestyle=look.dash, linewidth=1.3,
                     marker=look.marker, markersize=3.4, zorder=3,
                 )  # fmt: skip
-        axis.set_title(_two_lines(name), loc="left", fontsize=8.5)
+        axis.set_title(_two_lines(one_line(name)), loc="left", fontsize=8.5)
         axis.set_xticks(range(len(ks)), [str(k) for k in ks])
         axis.tick_params(labelbottom=True)
     for axis in axes[len(names) :]:

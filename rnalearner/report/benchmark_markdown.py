@@ -8,11 +8,12 @@ import pandas as pd
 from rnalearner.report.benchmark_figures import readable
 from rnalearner.report.benchmark_tables import arm_table, difference_table, preferred
 from rnalearner.report.html import number, signed
+from rnalearner.report.names import markdown
 
 
 def benchmark_markdown(summary: Mapping[str, Any]) -> str:
     """Verdict, AUROC and Brier score of every arm, paired differences, and AUROC of every task."""
-    parts = ["\n".join(f"- {line}" for line in summary["verdict"])]
+    parts = ["\n".join(f"- {markdown(line)}" for line in summary["verdict"])]
     if summary["arms"]:
         ks = summary["ks"]
         arms, differences = arm_table(summary), difference_table(summary)
@@ -56,8 +57,8 @@ def _of_tasks(summary: Mapping[str, Any], ks: Sequence[int]) -> str:
 
 
 def _lined(title: str, names: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    rows = [list(names), ["---"] * len(names), *lines]
-    table = "\n".join("| " + " | ".join(cell.replace("|", "/") for cell in row) + " |" for row in rows)
+    header, *rows = ([markdown(cell) for cell in row] for row in (names, *lines))
+    table = "\n".join(f"| {' | '.join(row)} |" for row in (header, ["---"] * len(names), *rows))
     return f"### {title}\n\n{table}"
 
 

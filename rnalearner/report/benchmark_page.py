@@ -10,7 +10,7 @@ import rnalearner
 from rnalearner.benchmark.results import write_results
 from rnalearner.benchmark.summary import LADDER, RIVAL, summarise
 from rnalearner.layout import BenchmarkLayout
-from rnalearner.publish import publish_file, write_json, write_text
+from rnalearner.publish import write_json, write_text
 from rnalearner.report import benchmark_figures as draw
 from rnalearner.report.benchmark_markdown import benchmark_markdown
 from rnalearner.report.benchmark_tables import (
@@ -25,6 +25,7 @@ from rnalearner.report.benchmark_tables import (
 )
 from rnalearner.report.benchmark_verdict import benchmark_verdict
 from rnalearner.report.html import drawn, environment
+from rnalearner.spreadsheet import write_csv
 
 
 def write_benchmark(
@@ -38,8 +39,7 @@ def write_benchmark(
     write_results(layout.results, results)
     layout.permutation.unlink(missing_ok=True)
     if len(permutation):
-        with publish_file(layout.permutation) as temporary:
-            permutation.to_csv(temporary, index=False)
+        write_csv(layout.permutation, permutation)
     found = summarise(results, permutation=permutation)
     summary = {"version": rnalearner.__version__, **told, **found}
     summary["verdict"] = benchmark_verdict(summary)

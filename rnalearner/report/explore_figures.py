@@ -21,6 +21,8 @@ from PIL import Image
 
 from rnalearner.clustering.strata import stratified_rows
 from rnalearner.publish import publish_file
+from rnalearner.report.names import one_line
+from rnalearner.report.svg import names_as_text
 
 MIN_DRAWN, MAX_DRAWN = 200, 2500
 """Samples in a pair plot: fewer show no shape, more hide each other."""
@@ -131,14 +133,15 @@ def _pair_figure(
         _pair_matrix(axes, scores_nk, groups_n, names)
         axes.set_title(f"{title}: {scores_nk.shape[1]} principal components", fontsize=11)
     handles = [
-        Line2D([], [], marker="o", linestyle="", markersize=6, color=colour, label=name)
+        Line2D([], [], marker="o", linestyle="", markersize=6, color=colour, label=one_line(name))
         for name, colour in names.items()
     ]
     figure.supxlabel(
         "Panels span the central 98 % of the samples; the others stand at the border.", fontsize=8
     )
     # The matrix fills the lower triangle; the legend goes into the empty upper one.
-    figure.axes[0].legend(handles=handles, title=column, loc="upper right", fontsize=9, frameon=False)
+    with names_as_text():
+        figure.axes[0].legend(handles=handles, title=column, loc="upper right", fontsize=9, frameon=False)
     return figure
 
 
@@ -223,7 +226,8 @@ def _save(figure: Figure, path: Path) -> None:
     """
     canvas = FigureCanvasAgg(figure)
     canvas.figure.set_dpi(DPI)
-    canvas.draw()
+    with names_as_text():
+        canvas.draw()
     pixels = np.asarray(canvas.buffer_rgba())[:, :, :3]
     rounded = (np.rint(pixels / 17) * 17).astype(np.uint8)
     with publish_file(path) as temporary:

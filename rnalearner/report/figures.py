@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from rnalearner.report.names import one_line
 from rnalearner.report.svg import AMBER, BLUE, FAINT, GREEN, GREY, INK, PAPER, VERMILION, styled
 from rnalearner.report.tables import ARM_ORDER, PREDICTORS
 
@@ -46,8 +47,8 @@ def accuracy_figure(arms: pd.DataFrame | None, linear: pd.DataFrame | None) -> F
         for row in (row for row in rivals if row["task"] == task):
             shift = -0.17 if row["centred"] else 0.17
             _whisker(axis, row, "", level[row["arm"]] + shift, "s", GREEN, filled=bool(row["centred"]))
-        axis.set_title(f"{task}, {int(n_test[task])} test samples", loc="left")
-        axis.set_yticks([level[name] for name in names], [name.replace("_", " ") for name in names])
+        axis.set_title(f"{one_line(task)}, {int(n_test[task])} test samples", loc="left")
+        axis.set_yticks([level[name] for name in names], [one_line(name.replace("_", " ")) for name in names])
         axis.set(xlim=(-0.03, 1.03), ylim=(min(level.values()) - 0.6, 0.6))
         axis.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "25", "50", "75", "100"])
         axis.tick_params(axis="y", length=0)
@@ -94,7 +95,7 @@ def curves_figure(curves: pd.DataFrame, task: str, chance: float = 0.5) -> Figur
                 mean = by_epoch.mean()
                 axis.fill_between(mean.index, by_epoch.min(), by_epoch.max(), color=colour, alpha=0.18, lw=0)
                 axis.plot(mean.index, mean, color=colour, linestyle=dash, linewidth=1.6, label=split)
-        column[0].set_title(f"{arm}, {of_arm['seed'].nunique()} seeds", loc="left")
+        column[0].set_title(f"{one_line(arm)}, {of_arm['seed'].nunique()} seeds", loc="left")
         column[1].set_xlabel("epoch")
     axes[0, 0].set_ylabel("accuracy")
     axes[1, 0].set_ylabel("loss")

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
+from rnalearner.report.names import one_line
 from rnalearner.report.svg import BLUE, FAINT, INK, PAPER, styled
 
 WIDTH = 9.0
@@ -121,7 +122,7 @@ def guide_figure(values: Mapping[str, Any]) -> Figure:
         axis.barh(y, flat[name].mean(), height=0.62, color=BLUE, alpha=0.35, linewidth=0)
         axis.plot([low, high], [y, y], color=INK, linewidth=1.2, solid_capstyle="butt")
         axis.plot(median, y, "o", color=INK, markersize=3.5)
-    axis.set_yticks(range(len(names)), [_shortened(name) for name in names])
+    axis.set_yticks(range(len(names)), [one_line(name) for name in names])
     # The guide is often small nearly everywhere: the axis ends where the lines do.
     end = min(1.0, 1.05 * max(float(max(np.quantile(v, 0.95), v.mean())) for v in (flat[n] for n in names)))
     axis.set(xlim=(0, end or 1.0), ylim=(-0.6, len(names) - 0.4), xlabel="guide (0: stays, 1: moves freely)")
@@ -143,12 +144,8 @@ def within_layer(tensor: str) -> str:
 
 def _name_rows(axis: Axes, rows: list[tuple[str, Mapping[Any, Any] | None]]) -> None:
     """Names at the left, the first row on top, layers in bold."""
-    labels = axis.set_yticks(range(len(rows)), [_shortened(name) for name, _ in rows])
+    labels = axis.set_yticks(range(len(rows)), [one_line(name) for name, _ in rows])
     for label, (_, row) in zip(labels, rows, strict=True):
         label.label1.set_fontweight("bold" if row is None else "normal")
     axis.set_ylim(len(rows) - 0.4, -0.6)
     axis.tick_params(axis="y", length=0)
-
-
-def _shortened(name: str, most: int = 44) -> str:
-    return name if len(name) <= most else f"{name[:20]}…{name[-(most - 21) :]}"

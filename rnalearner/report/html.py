@@ -8,7 +8,13 @@ import numpy as np
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
+from rnalearner.report.names import plain
 from rnalearner.report.svg import inline_svg
+
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+"""A page's own Content-Security-Policy, since it is opened from a disk: it runs nothing and asks nobody.
+
+Styles stand in the page, those of the figures on their elements, where no hash can name them."""
 
 
 def environment() -> jinja2.Environment:
@@ -19,9 +25,11 @@ def environment() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=_fit,
     )
     made.filters |= {"percent": _percent, "number": number, "figures": figures}
     made.filters |= {"signed": signed, "duration": _duration}
+    made.globals["policy"] = POLICY
     return made
 
 
@@ -48,6 +56,11 @@ def signed(value: Any, digits: int = 3) -> str:
 
 def _known(value: Any) -> bool:
     return value is not None and bool(np.isfinite(value))
+
+
+def _fit(value: Any) -> Any:
+    """What a template says, without what no page can hold."""
+    return plain(value) if type(value) is str else value
 
 
 def _percent(share: Any, digits: int = 0) -> str:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from rnalearner.errors import InputError
 from rnalearner.layout import PHASES, RunLayout
+from rnalearner.spreadsheet import read_csv
 
 SCHEMAS = {
     "runs": "task arm seed epoch_scored train_accuracy validation_accuracy test_accuracy test_auroc "
@@ -82,7 +83,7 @@ def read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
         found = pd.read_csv(path, nrows=0).columns
         # A sample may well be called NA or None: only figures can be missing.
         missing_as = {name: ["", "nan", "NaN", "None"] for name in found if name not in text}
-        table = pd.read_csv(path, dtype=text, na_values=missing_as, keep_default_na=False)
+        table = read_csv(path, dtype=text, na_values=missing_as, keep_default_na=False)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise InputError(path, f"is not a table ({error})", "run its phase again") from None
     missing = [name for name in columns if name not in table.columns]

@@ -12,6 +12,7 @@ import pandas as pd
 from rnalearner.config import RunConfig
 from rnalearner.publish import publish_file
 from rnalearner.report.classes import class_columns, class_names
+from rnalearner.report.names import plain
 
 
 def prediction_data(
@@ -54,8 +55,9 @@ def prediction_data(
     calls = [f"rnalearner_{arm}_call" for arm in test["arm"].unique()]
     obs[calls] = obs[calls].fillna("")
     texts = obs.columns[[not (pd.api.types.is_numeric_dtype(kind)) for kind in obs.dtypes]]
-    obs = obs.astype(dict.fromkeys(texts, "category"))
-    obs.index.name = None
+    # HDF5 takes no zero byte and no half of a surrogate pair.
+    obs = obs.assign(**{name: obs[name].map(plain).astype("category") for name in texts})
+    obs.index = pd.Index([plain(name) for name in obs.index])
     uns = {"rnalearner": json.dumps(dict(info or {"name": config.name}))}
     if values is None:
         return anndata.AnnData(obs=obs, uns=uns)
@@ -73,7 +75,7 @@ def _told(arm: str, groups: tuple[str, ...], mean_nc: pd.DataFrame) -> dict[str,
     """What an arm says of a task's samples: column of obs -> values."""
     column = f"rnalearner_{arm}_probability"
     # HDF5 takes a slash for a folder.
-    names = [name.replace("/", "_") for name in groups]
+    names = [plain(name).replace("/", "_") for name in groups]
     if len(set(names)) < len(names):
         names = [f"class_{k}" for k in range(len(names))]
     told = {f"{column}_{name}": mean_nc.iloc[:, k] for k, name in enumerate(names)}

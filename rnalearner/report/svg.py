@@ -6,7 +6,9 @@ one drawing reads well on light and dark pages and on paper.
 
 import io
 import re
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from typing import Any, ParamSpec
 
@@ -29,7 +31,6 @@ NAMES = {
 }
 STYLE: dict[Any, Any] = {
     "font.size": 9,
-    "text.parse_math": False,  # a name may hold a $
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.edgecolor": FAINT,
@@ -53,16 +54,24 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
 
     @wraps(draw)
     def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
-        with matplotlib.rc_context(STYLE):
+        with names_as_text(), matplotlib.rc_context(STYLE):
             return draw(*args, **kwargs)
 
     return drawn
 
 
+@contextmanager
+def names_as_text() -> Iterator[None]:
+    """Draw names as they are spelt: no $ opens mathematics, and a letter that the font lacks is no fault."""
+    with warnings.catch_warnings(), matplotlib.rc_context({"text.parse_math": False}):
+        warnings.filterwarnings("ignore", r"Glyph .* missing from font")
+        yield
+
+
 def inline_svg(figure: Figure, name: str, description: str) -> str:
     """`figure` as an <svg> element; `name` keeps its ids apart from other figures' on the page."""
     out = io.StringIO()
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name, "text.parse_math": False}):
+    with names_as_text(), matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
         no_metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         figure.savefig(out, format="svg", metadata=no_metadata)
     text = out.getvalue()
@@ -70,12 +79,19 @@ def inline_svg(figure: Figure, name: str, description: str) -> str:
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     # A style element would reach beyond the figure; the page's own style sheet sets its one rule.
     text = re.sub(r"<style.*?</style>", "", text, flags=re.DOTALL)
-    text = re.sub(r'\sxmlns(:\w+)?="[^"]*"', "", text)
-    text = re.sub(r"(['\"]?)DejaVu Sans\1[^;\"]*", "system-ui, sans-serif", text)
-    text = re.sub(r'(\sid="|url\(#|href="#)', rf"\g<1>{name}-", text)
-    for colour, variable in NAMES.items():
-        text = re.sub(rf"(:\s*){colour}\b", rf"\g<1>var(--{variable}, {colour})", text)
+    # Tags alone: what stands between them may be anybody's name.
+    text = re.sub(r"<[^>]*>", lambda tag: _of_the_page(tag[0], name), text)
     return text.replace("<svg", f'<svg role="img" aria-label="{_attribute(description)}"', 1)
+
+
+def _of_the_page(tag: str, name: str) -> str:
+    """A tag with the page's font and colours, and ids that begin with the figure's name."""
+    tag = re.sub(r'\sxmlns(:\w+)?="[^"]*"', "", tag)
+    tag = re.sub(r"(['\"]?)DejaVu Sans\1[^;\"]*", "system-ui, sans-serif", tag)
+    tag = re.sub(r'(\sid="|url\(#|href="#)', rf"\g<1>{name}-", tag)
+    for colour, variable in NAMES.items():
+        tag = re.sub(rf"(:\s*){colour}\b", rf"\g<1>var(--{variable}, {colour})", tag)
+    return tag
 
 
 def _attribute(text: str) -> str:

@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from rnalearner.publish import publish_file
-from rnalearner.report.svg import BLUE, FAINT, GREY, STYLE, VERMILION
+from rnalearner.report.svg import BLUE, FAINT, GREY, STYLE, VERMILION, names_as_text
 
 SETTINGS = {
     "learning_rate": "learning rate",
@@ -37,7 +37,7 @@ def draw_trials(trials: pd.DataFrame, path_svg: Path) -> None:
     `trials` has a row a trial: trial, status (SUCCEEDED ran to its end), epochs_run, loss (NaN where it
     has none), and a column a searched setting. A setting that never varied is left out.
     """
-    with matplotlib.rc_context({**STYLE, "svg.fonttype": "none", "svg.hashsalt": "trials"}):
+    with names_as_text(), matplotlib.rc_context({**STYLE, "svg.fonttype": "none", "svg.hashsalt": "trials"}):
         figure = _figure(trials)
         with publish_file(path_svg) as temporary:
             no_metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))

@@ -1,3 +1,4 @@
+import html
 import json
 import re
 from html.parser import HTMLParser
@@ -14,6 +15,7 @@ from rnalearner.layout import RunLayout
 from rnalearner.publish import write_json
 from rnalearner.report import figures as draw
 from rnalearner.report.guide_figures import guide_figure
+from rnalearner.report.html import POLICY
 from rnalearner.report.page import exploration_pictures, write_report
 from rnalearner.report.svg import inline_svg
 from rnalearner.report.tables import arm_table, rival_table
@@ -74,7 +76,7 @@ def test_the_page_needs_nothing_from_outside(page):
     assert all(address.startswith(("#", "data:")) for address in parsed.addresses)
     assert re.search(r"https?://|//[a-z]+\.|@import", page) is None
     assert "script" not in parsed.tags
-    assert "default-src 'none'; style-src 'unsafe-inline'; img-src data:" in page
+    assert f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">' in html.unescape(page)
 
 
 def test_hostile_names_are_shown_as_text(page):
