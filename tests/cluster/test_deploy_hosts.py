@@ -75,6 +75,7 @@ def test_hosts_start_ray_with_a_token_and_a_dashboard_of_their_own(name: str) ->
     for command in (*config["head_start_ray_commands"], *config["worker_start_ray_commands"]):
         assert "umask 077;" in command
         assert "RAY_AUTH_MODE=token" in command.split("ray start")[0]
+        assert "RAY_enable_metrics_collection=0" in command.split("ray start")[0]
     assert "--dashboard-host=127.0.0.1" in config["head_start_ray_commands"][0]
     assert any("chmod 600 ~/.ray/auth_token" in command for command in config["setup_commands"])
 
@@ -101,6 +102,7 @@ def test_the_slurm_script_is_shell_and_makes_its_token_before_it_starts_ray() ->
     text = SLURM.read_text()
     assert text.index("umask 077") < text.index('> "$RAY_AUTH_TOKEN_PATH"') < text.index("ray start")
     assert text.index("export RAY_AUTH_MODE=token") < text.index("ray start")
+    assert text.index("export RAY_enable_metrics_collection=0") < text.index("ray start")
 
 
 def test_the_slurm_script_waits_for_all_nodes_runs_the_verb_and_ends_what_it_started(tmp_path: Path) -> None:
