@@ -153,6 +153,7 @@ class RayProcesses:
         environment |= {**_CLOSED, MARK: started.folder, **(env or {})}
         # Jobs that bring their code along are run by whatever is called python.
         environment["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
+        environment["TMPDIR"] = started.folder  # what its processes and the jobs forget there goes with it
         environment["SPT_NOENV"] = "1"  # or Ray's processes write their titles over their environment
         environment["RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S"] = "0"  # no job is waited for at the end
         with self.log.open("ab") as printed:

@@ -34,7 +34,10 @@ VERBS = {
     "predict": "What a run's classifiers say of new samples: h5ad, Parquet, CSV.",
 }
 
-_OF_THE_DISK = (errno.EACCES, errno.EEXIST, errno.EISDIR, errno.ENOTDIR, errno.ENOSPC, errno.EROFS)
+_OF_THE_DISK = (
+    *(errno.EACCES, errno.EEXIST, errno.EISDIR, errno.ENOTDIR),
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS),
+)
 """Faults of the folder that a run is written to; others are ours, and keep their traceback."""
 
 app = typer.Typer(
@@ -260,7 +263,7 @@ def main() -> None:
     except OSError as error:
         if error.errno not in _OF_THE_DISK:
             raise
-        if error.errno == errno.ENOSPC:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
             what = "there is no space left; make room and run the same command again: it goes on from here"
         else:
             what = f"{error.strerror}; choose another --out"

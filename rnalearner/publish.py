@@ -1,14 +1,18 @@
 """Nothing half-written looks whole: write beside the target, fsync, rename."""
 
+import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+_OF_THE_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS})
 
 
 @contextmanager
@@ -18,7 +22,8 @@ def publish_file(target: Path) -> Iterator[Path]:
     # The suffix stays last, because writers (numpy, pandas, matplotlib) choose a format by it.
     temporary = target.with_name(f".{uuid.uuid4().hex}.{target.name}")
     try:
-        yield temporary
+        with _disk_faults(target):
+            yield temporary
         _fsync(temporary)
         os.replace(temporary, target)
         _fsync(target.parent)
@@ -33,7 +38,8 @@ def publish_folder(target: Path) -> Iterator[Path]:
     temporary = target.with_name(f".{uuid.uuid4().hex}.{target.name}")
     temporary.mkdir()
     try:
-        yield temporary
+        with _disk_faults(target):
+            yield temporary
         for path in temporary.rglob("*"):
             if path.is_file():
                 _fsync(path)
@@ -82,6 +88,21 @@ def sha256_of(path: Path) -> str:
     """Hex digest of a file, read in pieces."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def _disk_faults(target: Path) -> Iterator[None]:
+    """What the disk refuses is an OSError, also where a library in Rust (safetensors) has only quoted it."""
+    try:
+        yield
+    except OSError:
+        raise
+    except Exception as error:
+        quoted = re.search(r"\(os error (\d+)\)", str(error))
+        number = int(quoted[1]) if quoted else 0
+        if number not in _OF_THE_DISK:
+            raise
+        raise OSError(number, os.strerror(number), str(target)) from error
 
 
 def _fsync(path: Path) -> None:
