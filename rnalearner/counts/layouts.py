@@ -11,7 +11,8 @@ from rnalearner.counts.genes import GeneTable
 from rnalearner.counts.opening import first_lines
 from rnalearner.errors import CountsError
 
-NUMBER = re.compile(r" *[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)? *", re.ASCII)
+# Nowhere two ways to cut a row of digits: a name of 100,000 of them would be tried at each.
+NUMBER = re.compile(r" *[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)? *", re.ASCII)
 _COMMA = re.compile(r" *[+-]?\d+,\d+ *", re.ASCII)
 MISSING = {"", "NA", "NaN", "nan", "N/A", "NULL", "null", "#N/A"}
 HEADER_WORDS = {"", "id", "name", "gene", "genes", "target_id", "ensembl", "feature", "sample", "count"}

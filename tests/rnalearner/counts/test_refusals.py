@@ -224,3 +224,11 @@ def test_a_matrix_that_is_not_of_real_numbers_is_refused(tmp_path):
     samples.write_h5ad(tmp_path / "table.h5ad")
     with pytest.raises(CountsError, match="complex128 in X, and no matrix of numbers"):
         read_counts(tmp_path / "table.h5ad")
+
+
+def test_names_of_a_hundred_thousand_digits_are_refused_at_once(tmp_path):
+    path = tmp_path / "table.csv"
+    samples = ",".join(f"{'1' * 100_000}.{number}x" for number in range(6))
+    path.write_text(f"gene,{samples}\nENSMUSG00000000001,1,2,3,4,5,6\n")
+    with pytest.raises(CountsError, match="name is 100,003 letters long"):
+        read_counts(path)
