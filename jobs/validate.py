@@ -35,7 +35,7 @@ def main(words: Sequence[str] | None = None) -> None:
     if asked.parent is not None:
         _end_with(asked.parent)
     if asked.memory_mb is not None:
-        _limit(asked.memory_mb * 2**20, math.ceil(asked.seconds))
+        _limit(asked.memory_mb * 2**20, math.ceil(asked.seconds), math.ceil(asked.patience))
     sys.addaudithook(_refuse)
     name = asked.name or asked.table.name
     answer = validate(asked.table, asked.labels, asked.genes, asked.models, name, asked.out)
@@ -90,14 +90,14 @@ def _without_paths(text: str, names: dict[Path | None, str]) -> str:
     return text.encode(errors="replace").decode()[:600]
 
 
-def _limit(memory: int, seconds: int) -> None:
+def _limit(memory: int, seconds: int, patience: int) -> None:
     """Before anything large is imported, so that no byte of the upload is read without limits."""
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 5))
     resource.setrlimit(resource.RLIMIT_FSIZE, (memory, memory))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
-    signal.alarm(seconds + 5)  # in case nobody is left to stop it
+    signal.alarm(patience + 5)  # in case nobody is left to stop it
 
 
 def _end_with(parent: int) -> None:
@@ -119,6 +119,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--parent", type=int, help="process to end with")
     parser.add_argument("--memory-mb", type=int, help="address space, at most; needs --seconds")
     parser.add_argument("--seconds", type=float, default=120, help="CPU time, at most")
+    parser.add_argument("--patience", type=float, default=120, help="time by the clock, at most")
     return parser
 
 

@@ -29,6 +29,10 @@ from service.store.tables import datasets
 _READ = "read"
 _REPORT_BYTES, _CANONICAL_BYTES = 2**24, 2**34
 """Of what a reader leaves, at most."""
+_LEAST_CPU_S, _BYTES_A_CPU_S = 10.0, 2**20
+"""What reading may compute: so long, and a second more for each MiB of the upload."""
+# A jail passes a signal on as the exit code of a shell.
+_TOO_SLOW = (-signal.SIGXCPU, 128 + signal.SIGXCPU, -signal.SIGALRM, 128 + signal.SIGALRM)
 _IDLE_S, _SWEEP_S = 1.0, 2.0
 """Between looks at the database where nobody calls; between sweeps, which look at more of it."""
 _log = logging.getLogger("rnalearner.gateway")
@@ -130,7 +134,8 @@ class Validator:
         # Isolated (-I): the working directory is no place to import from.
         words = [sys.executable, "-I", "-m", "jobs.validate", str(table), "--out", str(out), f"--name={name}"]
         words += ["--memory-mb", str(settings.validation_memory_mb)]
-        words += ["--seconds", str(settings.validation_timeout_s)]
+        seconds = _cpu_seconds(table, settings)
+        words += ["--seconds", str(seconds), "--patience", str(settings.validation_timeout_s)]
         words += ["--labels", str(sheet)] if sheet is not None else []
         words += ["--genes", str(genes)] if genes is not None else []
         words += ["--models", str(settings.models)]
@@ -167,7 +172,7 @@ class Validator:
                     return answer
         with (folder / "errors.txt").open("rb") as errors:
             _log.warning("the child that read an upload ended with %s: %s", code, errors.read(2000))
-        return Validation(report=None, problem=_fault(name, code, settings))
+        return Validation(report=None, problem=_fault(name, code, seconds, settings))
 
     def _kill(self) -> None:
         """The child and whatever it started, if it still runs."""
@@ -187,10 +192,17 @@ def _keep(made: Path, folder: Path, labels: str | None) -> None:
             sync_folder(folder)
 
 
-def _fault(name: str, code: int | None, settings: Settings) -> Fault:
+def _cpu_seconds(table: Path, settings: Settings) -> float:
+    """Of computing, at most: HDF5 itself goes round in some damaged files for ever."""
+    size = table.stat().st_size if table.exists() else 0
+    return min(settings.validation_timeout_s, _LEAST_CPU_S + size / _BYTES_A_CPU_S)
+
+
+def _fault(name: str, code: int | None, seconds: float, settings: Settings) -> Fault:
     """Why there is no report: too slow (its own limit on CPU time says so too), or the reader died."""
-    if code is None or code in (-signal.SIGXCPU, -signal.SIGALRM):
-        what = f"could not be read within {settings.validation_timeout_s:g} s"
+    if code is None or code in _TOO_SLOW:
+        limit = seconds if code in _TOO_SLOW[:2] else settings.validation_timeout_s
+        what = f"could not be read within {limit:.3g} s"
         return Fault(where=name, what=what, remedy="leave out samples, or cells, that the task does not need")
     what = f"made its reader fail, which may use {settings.validation_memory_mb} MiB of memory"
     return Fault(where=name, what=what, remedy="write it again as CSV, TSV or h5ad, with fewer samples")

@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 import pytest
 
-from service.datasets.validation import Validator
+from service.datasets.validation import Validator, _cpu_seconds
 from service.schemas.datasets import Validation
 from service.settings import Settings
 from tests.service.fake_cluster import FakeCluster
@@ -198,3 +198,24 @@ def children_of(live: Live) -> list[int]:
         ):
             found.append(int(stat.parent.name))
     return found
+
+
+def test_a_small_file_may_compute_for_seconds_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.datasets.validation._LEAST_CPU_S", 1.0)
+    endless = tmp_path / "python"
+    endless.write_text("#!/bin/sh\nulimit -S -t 1\nwhile true; do :; done\n")
+    endless.chmod(0o700)
+    monkeypatch.setattr("sys.executable", str(endless))
+    assert "could not be read within 1 s" in refusal(examine(tmp_path, tmp_path / "table.txt", jail="limits"))
+
+
+def test_reading_may_compute_longer_where_the_upload_is_large(tmp_path: Path) -> None:
+    settings = Settings(data=tmp_path)
+    (tmp_path / "small").write_bytes(b"x")
+    with (tmp_path / "large").open("wb") as file:
+        file.truncate(50 * 2**20)
+    assert _cpu_seconds(tmp_path / "small", settings) == pytest.approx(10, abs=0.01)
+    assert _cpu_seconds(tmp_path / "large", settings) == 60
+    with (tmp_path / "large").open("ab") as file:
+        file.truncate(2**31)
+    assert _cpu_seconds(tmp_path / "large", settings) == settings.validation_timeout_s
