@@ -55,6 +55,9 @@ def report_on(
     samples = judged(raw, genes)
     if samples.obs["total"].max() == 0:
         raise CountsError(table, "holds no read: every count is 0", "give the counts of sequenced samples")
+    empty = samples.obs_names[samples.obs["total"] == 0]
+    if len(empty):
+        raise CountsError(table, f"sample {short(str(empty[0]))} has no read", "leave it out")
     lacking: list[str] = []
     own = [str(name) for name in samples.obs if name not in _COUNTED]
     known = samples.obs[own] if own else None
@@ -169,8 +172,6 @@ def notes(report: DatasetReport, found: dict[str, Any]) -> list[str]:
     if found.get("columns_left_out"):
         shown = ", ".join(short(name) for name in found["columns_left_out"][:3])
         said.append(f"Columns that are no samples are left out (first: {shown}).")
-    if report.total_min == 0:
-        said.append("A sample has no read at all; it will be left out.")
     if report.n_duplicates:
         one, two = report.duplicates[0]
         said.append(f"{report.n_duplicates} pairs of samples are nearly alike, {one} and {two} for one.")

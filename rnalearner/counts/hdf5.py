@@ -53,6 +53,8 @@ def _bytes_of(path: Path, here: str, item: h5py.Dataset) -> int:
     filters = {stored.get_filter(number)[0] for number in range(stored.get_nfilters())}
     if not filters <= _FILTERS:
         raise CountsError(path, f"packs {here} with filter {min(filters - _FILTERS)}", "pack it with gzip")
+    if here.rsplit("/", 1)[-1] in ("indices", "indptr") and item.dtype.kind not in "iu":
+        raise CountsError(path, f"holds no sparse matrix: {here} is not of whole numbers", _REWRITE)
     n_bytes = int(item.size or 0) * item.dtype.itemsize
     refuse_bomb(path, n_bytes, item.id.get_storage_size(), f" at {here}")
     return n_bytes

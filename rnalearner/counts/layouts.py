@@ -67,9 +67,9 @@ def detect(path: Path, genes: GeneTable | None = None) -> Layout:
 
 
 def _preamble(lines: list[str]) -> int:
-    """Comment lines; a GCT file (`#1.2`) has its dimensions on one line more."""
+    """Comment lines and blank ones; a GCT file (`#1.2`) has its dimensions on one line more."""
     skip = 0
-    while skip < len(lines) and lines[skip].startswith("#"):
+    while skip < len(lines) and (lines[skip].startswith("#") or not lines[skip].strip()):
         skip += 1
     return skip + 1 if lines and lines[0].startswith("#1.") else skip
 
@@ -77,9 +77,10 @@ def _preamble(lines: list[str]) -> int:
 def _delimiter(path: Path, lines: list[str]) -> str:
     """The delimiter that cuts the first lines into most fields, rows alike (a header may be one short)."""
     best, most = "", 1
+    some = [line for line in lines if line.strip()][:20]
     for delimiter in ("\t", ",", ";", " "):
         try:
-            widths = [len(row) for row in csv.reader(lines[:20], delimiter=delimiter) if row]
+            widths = [len(row) for row in csv.reader(some, delimiter=delimiter) if row]
         except csv.Error:  # a field longer than csv allows: a whole wide line, so not this delimiter
             continue
         body = widths[1:] or widths

@@ -36,7 +36,7 @@ def _linked(place: str, link: Any) -> Change:
             del file[place]
         file[place] = link
 
-    return change, f"{place.replace('/', '.')} {getattr(link, 'filename', '')}{link.path}"
+    return change, f"{place.replace('/', '.')} {getattr(link, 'filename', '')[-40:]} {link.path[-40:]}"
 
 
 def _external_links(outside: Path) -> Iterator[Change]:

@@ -171,6 +171,8 @@ def test_an_h5_file_that_names_other_files_is_refused_unopened(say: Any, tmp_pat
     [
         (csv(np.log2(COUNTS_NG + 1.0)), "holds logarithms"),
         (csv(-COUNTS_NG), "is negative"),
+        (csv(0 * COUNTS_NG), "holds no read"),
+        (csv(np.where(np.arange(6)[:, None] == 2, 0, COUNTS_NG)), "sample S3 has no read"),
         (csv(samples=["S1", *SAMPLES[:-1]]), "occurs twice"),
         ("no table at all", "has a header and no rows"),
         (b"\x00\xff\xfe" * 50, "is not UTF-8"),

@@ -5,11 +5,13 @@ import os
 import re
 
 import anndata
+import h5py
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import scipy.sparse
 
 from rnalearner.counts.read import read_counts
 from rnalearner.errors import CountsError, GeneError, InputError
@@ -232,3 +234,20 @@ def test_names_of_a_hundred_thousand_digits_are_refused_at_once(tmp_path):
     path.write_text(f"gene,{samples}\nENSMUSG00000000001,1,2,3,4,5,6\n")
     with pytest.raises(CountsError, match="name is 100,003 letters long"):
         read_counts(path)
+
+
+def test_blank_lines_before_a_table_are_passed_over(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text("\n" * 30 + "gene,S1\nENSMUSG00000000001,1\nENSMUSG00000000002,4\n")
+    assert read_counts(path).layers["counts"].tolist() == [[1.0, 4.0]]
+
+
+def test_sparse_indices_that_are_no_whole_numbers_are_refused(tmp_path):
+    matrix = scipy.sparse.csr_matrix(np.eye(3))
+    var = pd.DataFrame(index=[f"ENSMUSG{number:011d}" for number in range(3)])
+    anndata.AnnData(matrix, var=var).write_h5ad(tmp_path / "table.h5ad")
+    with h5py.File(tmp_path / "table.h5ad", "a") as file:
+        del file["X/indices"]
+        file["X/indices"] = np.array([0.5, 1.0, 2.0])
+    with pytest.raises(CountsError, match="/X/indices is not of whole numbers"):
+        read_counts(tmp_path / "table.h5ad")
