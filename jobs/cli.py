@@ -16,6 +16,7 @@ from jobs.remote import data, job, model
 from jobs.serve import keys, serve
 from rnalearner import __version__
 from rnalearner.errors import RnalearnerError
+from rnalearner.publish import DISK_FAULTS
 
 VERBS = {
     "run": "All phases, from counts to the report; what is complete is skipped.",
@@ -34,10 +35,7 @@ VERBS = {
     "predict": "What a run's classifiers say of new samples: h5ad, Parquet, CSV.",
 }
 
-_OF_THE_DISK = (
-    *(errno.EACCES, errno.EEXIST, errno.EISDIR, errno.ENOTDIR),
-    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS),
-)
+_OF_THE_FOLDER = DISK_FAULTS | {errno.EACCES, errno.EEXIST, errno.EISDIR, errno.ENOTDIR}
 """Faults of the folder that a run is written to; others are ours, and keep their traceback."""
 
 app = typer.Typer(
@@ -261,7 +259,7 @@ def main() -> None:
         typer.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)
     except OSError as error:
-        if error.errno not in _OF_THE_DISK:
+        if error.errno not in _OF_THE_FOLDER:
             raise
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             what = "there is no space left; make room and run the same command again: it goes on from here"

@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-_OF_THE_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS})
+DISK_FAULTS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS})
+"""What a disk, and no program, is to blame for."""
 
 
 @contextmanager
@@ -100,7 +101,7 @@ def _disk_faults(target: Path) -> Iterator[None]:
     except Exception as error:
         quoted = re.search(r"\(os error (\d+)\)", str(error))
         number = int(quoted[1]) if quoted else 0
-        if number not in _OF_THE_DISK:
+        if number not in DISK_FAULTS:
             raise
         raise OSError(number, os.strerror(number), str(target)) from error
 

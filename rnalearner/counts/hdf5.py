@@ -23,7 +23,7 @@ def refuse_foreign(path: Path) -> None:
     with h5py.File(path, "r") as file:
         seen = {h5py.h5o.get_info(file["/"].id).addr}
         waiting: list[tuple[str, h5py.Group]] = [("", file)]
-        n_objects = n_bytes = 0
+        size, n_objects, n_bytes = path.stat().st_size, 0, 0
         while waiting:
             place, group = waiting.pop()
             for name in group:
@@ -36,7 +36,7 @@ def refuse_foreign(path: Path) -> None:
                 item = group[name]
                 if isinstance(item, h5py.Dataset):
                     n_bytes += _bytes_of(path, here, item)
-                    refuse_bomb(path, n_bytes, path.stat().st_size)
+                    refuse_bomb(path, n_bytes, size)
                 elif isinstance(item, h5py.Group):
                     address = h5py.h5o.get_info(item.id).addr
                     if address in seen:

@@ -20,6 +20,7 @@ from service.dataset_files import CANONICAL, canonical_labels, dataset_folder, l
 from service.datasets.jail import is_jailed, jailed, plain_file, say_how
 from service.datasets.retention import sweep, sweep_files
 from service.datasets.uploads import files_lock, scratch, sync_folder
+from service.recipes.inputs import gene_table
 from service.schemas.base import Fault
 from service.schemas.datasets import Validation
 from service.settings import Settings
@@ -130,7 +131,7 @@ class Validator:
     def _ask(self, table: Path, name: str, sheet: Path | None, folder: Path) -> Validation | None:
         settings, out = self._settings, folder / _READ
         out.mkdir(mode=0o700)
-        genes = settings.genes.resolve() if settings.genes is not None else None
+        genes = gene_table(settings)
         # Isolated (-I): the working directory is no place to import from.
         words = [sys.executable, "-I", "-m", "jobs.validate", str(table), "--out", str(out), f"--name={name}"]
         words += ["--memory-mb", str(settings.validation_memory_mb)]
