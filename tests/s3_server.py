@@ -17,19 +17,21 @@ import s3fs
 def s3_server(home: Path) -> Iterator[None]:
     """Start moto as a process of its own, and point this process and its children at it by their environment.
 
-    Its keys are made up, and `home` keeps the user's own out of reach.
+    Its keys are made up, and `home`, instead of the user's, is where more of them are looked for. HOME itself
+    stays: this process may already know the Ray token that lies there, and its children read it anew.
     """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     own = {
-        "HOME": str(home),
+        "AWS_CONFIG_FILE": str(home / "config"),
+        "AWS_SHARED_CREDENTIALS_FILE": str(home / "credentials"),
         "AWS_ACCESS_KEY_ID": "toy",
         "AWS_SECRET_ACCESS_KEY": "toy-secret",
         "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
     }
-    before = {name: value for name, value in os.environ.items() if name == "HOME" or name.startswith("AWS_")}
+    before = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
     for name in before:
         del os.environ[name]
     os.environ.update(own)
