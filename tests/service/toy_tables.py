@@ -3,9 +3,10 @@
 import hashlib
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tests.service.harness import Caller
+if TYPE_CHECKING:  # tables themselves need no gateway
+    from tests.service.harness import Caller
 
 SAMPLES = [f"S{number}" for number in range(1, 7)]
 SHEET = b"sample,label,subject\n" + b"".join(
@@ -27,7 +28,7 @@ def sha256(body: bytes) -> str:
     return hashlib.sha256(body).hexdigest()
 
 
-def when_validated(caller: Caller, path: str, timeout: float = 60) -> dict[str, Any]:
+def when_validated(caller: "Caller", path: str, timeout: float = 60) -> dict[str, Any]:
     """The dataset, once it is READY or REJECTED."""
     shown: dict[str, Any] = {}
 
