@@ -1,11 +1,11 @@
 """A gateway in use for a long time, while what works for it is killed: does anything grow, stay or get lost?
 
-    .venv/bin/python -m benchmarks.soak [--minutes 45] [--every 10] [--jobs 300] [--seed 0] [--out runs/soak]
+    python -m benchmarks.soak [--minutes 45] [--every 10] [--jobs 300] [--at-once 20] [--out runs/soak]
 
 The gateway is the real command with a Ray of its own; a lab (soak_stories.py) uploads good tables and bad
-ones, and asks for JOBS jobs, evenly over MINUTES. Every EVERY seconds one process is killed (soak_fire.py):
-the driver of a job, a worker of Ray, a reader of uploads, a client that hangs on a job's events, now and
-then Ray's head. The gateway itself is not: it is what is measured.
+ones, and asks for JOBS jobs, evenly over MINUTES, but with AT_ONCE under way at most. Every EVERY seconds one
+process is killed (soak_fire.py): the driver of a job, a worker of Ray, a reader of uploads, a client that
+hangs on a job's events, now and then Ray's head. The gateway itself is not: it is what is measured.
 
 A line a minute says how it stands; all samples, kills and lines of the gateway's log are in OUT. Printed
 last, one JSON object. jobs: acknowledged ones; deleted: those that went with their dataset, as they should;
@@ -56,12 +56,22 @@ LINE = (
 )
 
 
-def begin_all(n: int, seconds: float, begin: Callable[[int], Story]) -> None:
-    """`n` stories evenly over `seconds`, each in a thread of its own, however long it takes."""
-    begun = time.monotonic()
+def begin_all(n: int, at_once: int, seconds: float, begin: Callable[[int], Story]) -> None:
+    """`n` stories evenly over `seconds`, each in a thread of its own, however long it takes.
+
+    While `at_once` are under way the next one waits: a queue that grows all the time is growth, too.
+    """
+    begun, room = time.monotonic(), threading.Semaphore(at_once)
+
+    def tell(story: Story) -> None:
+        with room:
+            story.tell()
+
     for number in range(n):
         time.sleep(max(0.0, begun + seconds * number / n - time.monotonic()))
-        threading.Thread(target=begin(number).tell, daemon=True).start()
+        with room:
+            pass
+        threading.Thread(target=tell, args=(begin(number),), daemon=True).start()
 
 
 def endure(
@@ -143,7 +153,9 @@ def soak(asked: argparse.Namespace, folder: Path) -> dict[str, Any]:
             return Story(number, rng.choice(KINDS), rng, gateway.client(), notes, streams.hang, own)
 
         before, seconds = gateway.sample(0), 60 * asked.minutes
-        threading.Thread(target=begin_all, args=(asked.jobs, seconds, story), daemon=True).start()
+        threading.Thread(
+            target=begin_all, args=(asked.jobs, asked.at_once, seconds, story), daemon=True
+        ).start()
         fire = Fire(gateway, streams, random.Random(asked.seed))
         samples, kills = endure(gateway, fire, notes, seconds, asked.every)
         wait_until(lambda: len(notes.told) == asked.jobs, PATIENCE_S, lambda: len(notes.told))
@@ -164,7 +176,7 @@ def soak(asked: argparse.Namespace, folder: Path) -> dict[str, Any]:
     keep(
         asked.out, samples=[asdict(one) for one in samples], kills=kills, leaked=[{"path": p} for p in leaked]
     )
-    for fault in faults:
+    for fault in (*faults, *left):
         print(fault)
     return {
         "minutes": asked.minutes,
@@ -175,10 +187,10 @@ def soak(asked: argparse.Namespace, folder: Path) -> dict[str, Any]:
         "unexpected_5xx": gateway.unexpected_5xx(),
         **growth(samples),
         **{f"{name}_before": getattr(before, name) for name in ("fds", "threads")},
-        **{f"{name}_after": getattr(after, name) for name in ("fds", "threads")},
+        **{f"{name}_after": getattr(after, name) for name in ("rss_mb", "fds", "threads")},
         "zombies": sum(one.zombies for one in samples),
         "leaked_files": len(leaked),
-        "left_processes": left,
+        "left_processes": len(left),
         "faults": len(faults),
     }
 
@@ -198,6 +210,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=45)
     parser.add_argument("--every", type=float, default=10, help="seconds from one kill to the next")
     parser.add_argument("--jobs", type=int, default=300)
+    parser.add_argument("--at-once", type=int, default=20, help="stories under way")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("runs/soak"))
     asked = parser.parse_args()

@@ -125,13 +125,14 @@ class SoakedGateway:
         self.process.kill()
         return self.process.wait()
 
-    def kill_rest(self) -> int:
-        """End what is still there of it; how many that were."""
-        left = [one for one in psutil.process_iter() if self._is_ours(one)]
+    def kill_rest(self) -> list[str]:
+        """End what does not end by itself; their command lines."""
+        _, left = psutil.wait_procs([one for one in psutil.process_iter() if self._is_ours(one)], END_S)
+        found = [_words(one) for one in left]
         for one in left:
             with suppress(psutil.Error):
                 one.kill()
-        return len(left)
+        return [" ".join(words) for words in found]
 
     def leaked(self, known: set[str]) -> list[str]:
         """What should not lie there once it has stopped; `known`: ids of the datasets and jobs there are."""

@@ -13,6 +13,7 @@ from jobs import benchmark, cluster, guide, public
 from jobs.aliases import ALIASES
 from jobs.annotation import annotation
 from jobs.remote import data, job, model
+from jobs.remote.page import open_page
 from jobs.serve import keys, serve
 from rnalearner import __version__
 from rnalearner.errors import RnalearnerError
@@ -30,7 +31,7 @@ VERBS = {
     "linear": "The guided linear model, which trains in a second, and the linear rivals.",
     "tune": "Search fine-tuning settings; best.toml is a recipe with the best ones.",
     "finetune": "Phase III: few-shot fine-tuning of the encoder.",
-    "report": "One HTML file, summary.json, predictions.h5ad.",
+    "report": "One HTML file, its figures, summary.json, answers.json, predictions.h5ad.",
     "export": "A model for others: base checkpoint, guide, genes, and a card.",
     "predict": "What a run's classifiers say of new samples: h5ad, Parquet, CSV.",
 }
@@ -238,6 +239,7 @@ def fields(
 app.command(
     epilog="Example: rnalearner serve --data gateway. Every setting is also a variable RNALEARNER_<NAME>."
 )(serve)
+app.command("open", epilog="Example: rnalearner open")(open_page)
 app.command(
     epilog="Example: rnalearner annotation gencode.vM23.annotation.gtf.gz --out genes.csv, then data.genes = "
     '"genes.csv".'

@@ -1,15 +1,26 @@
-"""A run's model for others: base checkpoint, guides, genes and a card, as one folder."""
+"""A run's model for others: base checkpoint, guides, genes, tables and a card, as one folder."""
 
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jobs.adopt import checked_model
 from jobs.phase import Figures, Progress
 from rnalearner.config import RunConfig
 from rnalearner.layout import PublishedModel, RunLayout
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pandas as pd
+
+TOLD = ("layers", "tensors", "genes")
+"""Tables of the guide that a model shows."""
+GENE_GUIDE = "gene_guide"
+MOST_GENES = 1000
+"""Of the encoder's guide; the gene guide is shown whole."""
 
 
 def export(config: RunConfig, layout: RunLayout, progress: Progress) -> Figures:
@@ -34,7 +45,8 @@ def export(config: RunConfig, layout: RunLayout, progress: Progress) -> Figures:
         layout.guide if config.export.guide else None,
         layout.gene_guide if config.export.gene_guide else None,
     )
-    _publish(layout.exported, card, genes, run)
+    tables = _tables(layout.guide_table, run, _symbols(config))
+    _publish(layout.exported, card, genes, run, tables)
     checked_model(layout.exported)
     return {
         "model": card["id"],
@@ -71,7 +83,8 @@ def add_model(source: Path, models: Path, name: str) -> Path:
         return target.root
     guide = model.guide if card["guide_sha256"] else None
     gene_guide = model.gene_guide if card.get("gene_guide_sha256") else None
-    _publish(target, card, genes, _Parts(model.base_checkpoint, guide, gene_guide))
+    parts = _Parts(model.base_checkpoint, guide, gene_guide)
+    _publish(target, card, genes, parts, _tables(model.guide_table, parts, _told_symbols(model)))
     return target.root
 
 
@@ -84,10 +97,69 @@ class _Parts:
     gene_guide: Path | None
 
 
-def _publish(target: PublishedModel, card: Mapping[str, Any], genes: tuple[str, ...], parts: _Parts) -> None:
+def _tables(
+    guide_table: "Callable[[str], Path]", parts: _Parts, symbols: Mapping[str, str]
+) -> "dict[str, pd.DataFrame]":
+    """By name: those of the guide that lie at `guide_table`, and the gene guide's.
+
+    Read and written anew, so that what a model of somebody else brings along is a table of these columns.
+    Raises InputError where one of the guide's is something else.
+    """
+    import pandas as pd
+
+    from rnalearner.guide.gene_guide import GeneGuide
+    from rnalearner.report.inputs import SCHEMAS, read_table
+
+    found: dict[str, pd.DataFrame] = {}
+    for name in TOLD if parts.guide is not None else ():
+        if guide_table(name).is_file():
+            columns = SCHEMAS[f"guide_{name}"].split()
+            table = read_table(guide_table(name), columns)[columns]
+            found[name] = table.head(MOST_GENES) if name == "genes" else table
+    if parts.gene_guide is not None:
+        guide = GeneGuide.load(parts.gene_guide)
+        table = pd.DataFrame(
+            {
+                "gene": guide.genes,
+                "symbol": [symbols.get(gene, "") for gene in guide.genes],
+                "guide": guide.guide_g,
+                "n_studies": guide.n_studies_g.astype(int),
+            }
+        )
+        ordered = table.sort_values("guide", ascending=False, kind="stable", ignore_index=True)
+        found[GENE_GUIDE] = ordered
+    return found
+
+
+def _symbols(config: RunConfig) -> Mapping[str, str]:
+    """By the recipe's table of genes, where that still lies in its place."""
+    from rnalearner.counts.gene_table import read_gene_table
+
+    path = None if config.data.genes is None else config.data.root / config.data.genes
+    return {} if path is None or not path.is_file() else read_gene_table(path).symbol_of
+
+
+def _told_symbols(model: PublishedModel) -> Mapping[str, str]:
+    """Those that a model's own table of its gene guide gives."""
+    from rnalearner.report.inputs import read_table
+
+    if not model.gene_guide_table.is_file():
+        return {}
+    table = read_table(model.gene_guide_table, ["gene", "symbol"])
+    return dict(zip(table["gene"], table["symbol"], strict=True))
+
+
+def _publish(
+    target: PublishedModel,
+    card: Mapping[str, Any],
+    genes: tuple[str, ...],
+    parts: _Parts,
+    tables: "Mapping[str, pd.DataFrame]",
+) -> None:
     """Write the folder as one; nothing but a model's own files gets in."""
     from rnalearner.checkpoint import MANIFEST, WEIGHTS
     from rnalearner.publish import publish_folder, write_json, write_text
+    from rnalearner.spreadsheet import write_csv
 
     with publish_folder(target.root) as temporary:
         new = PublishedModel(temporary)
@@ -100,5 +172,9 @@ def _publish(target: PublishedModel, card: Mapping[str, Any], genes: tuple[str, 
                 folder.mkdir()
                 for name in (MANIFEST, WEIGHTS):
                     shutil.copyfile(source / name, folder / name)
+        for name, table in tables.items():
+            path = new.gene_guide_table if name == GENE_GUIDE else new.guide_table(name)
+            # Six figures read back as themselves: a model that is added twice has the same bytes.
+            write_csv(path, table, float_format="%.6g")
         write_text(new.genes, "".join(f"{gene}\n" for gene in genes))
         write_json(new.card, card)

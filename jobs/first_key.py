@@ -1,13 +1,11 @@
 """The key of whoever starts a gateway for the first time."""
 
-import os
 from pathlib import Path
 
 import tomli_w
 from sqlalchemy import select
 
-from jobs.remote.connection import user_file
-from rnalearner.publish import publish_file
+from jobs.remote.connection import user_file, write_private
 from service.store.database import Database
 from service.store.keys import SCOPES, create_key
 from service.store.tables import keys
@@ -27,14 +25,7 @@ def ensure_key(database: Database, data: Path, url: str) -> Path | None:
         # On disk before the transaction is: a key that nobody knows would be in the way of another.
         if user_file().exists():
             kept = data.resolve() / "first-key"
-            _write_private(kept, f"{key}\n")
+            write_private(kept, f"{key}\n")
             return kept
-        _write_private(user_file(), tomli_w.dumps({"server": url, "key": key}))
+        write_private(user_file(), tomli_w.dumps({"server": url, "key": key}))
         return user_file()
-
-
-def _write_private(target: Path, text: str) -> None:
-    with publish_file(target) as temporary:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)

@@ -59,8 +59,8 @@ def linear(config: RunConfig, layout: RunLayout, progress: Progress) -> Figures:
         add("runs", pd.DataFrame([result.run]))
         add("predictions", pd.DataFrame(result.predictions))
         add("genes", result.genes)
-        if task.test is not None:
-            scores, predictions = rivals_of(store, task)
+        if task.test is not None or result.turns:
+            scores, predictions = rivals_of(store, task, result.turns)
             add("rivals", scores)
             add("rival_predictions", predictions)
     for name, parts in tables.items():

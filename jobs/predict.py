@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from jobs.phase import Figures, Progress
-from rnalearner.config import RunConfig
+from rnalearner.config import RunConfig, TaskConfig, load_recipe
 from rnalearner.layout import RunLayout
 
 
@@ -15,7 +15,7 @@ def predict_inputs(config: RunConfig) -> list[Path]:
 
 
 def predict(config: RunConfig, layout: RunLayout, progress: Progress) -> Figures:
-    """Ask `predict.run` about `predict.table`; writes predictions in every format of the recipe."""
+    """Ask `predict.run` about `predict.table`; writes predictions in every format asked for, and answers."""
     import torch
 
     from rnalearner.counts.gene_table import read_gene_table
@@ -24,6 +24,9 @@ def predict(config: RunConfig, layout: RunLayout, progress: Progress) -> Figures
     from rnalearner.errors import GeneError, RecipeError
     from rnalearner.finetune.answers import write_answers
     from rnalearner.finetune.predict import answer
+    from rnalearner.publish import write_json
+    from rnalearner.report.answers import predict_answers
+    from rnalearner.report.inputs import SCHEMAS, read_table
 
     given = config.predict
     if given.run is None:
@@ -47,6 +50,11 @@ def predict(config: RunConfig, layout: RunLayout, progress: Progress) -> Figures
         torch.device("cuda" if on_gpu else "cpu"),
     )
     paths = write_answers(answers, layout.predictions, given.formats)
+    run = RunLayout(given.run)
+    known = run.linear("genes")
+    genes = read_table(known, SCHEMAS["guided_genes"].split()) if known.is_file() else None
+    told = predict_answers(answers, _task(run, answers.info["task"]), genes, config.name)
+    write_json(layout.predict_answers, told)
     called = answers.obs["rnalearner_call"]
     return {
         "task": answers.info["task"],
@@ -57,3 +65,14 @@ def predict(config: RunConfig, layout: RunLayout, progress: Progress) -> Figures
         "abstained": int(answers.obs["rnalearner_abstained"].sum()),
         "files": [path.relative_to(layout.root).as_posix() for path in paths],
     }
+
+
+def _task(run: RunLayout, name: str) -> TaskConfig | None:
+    """As the run's recipe has it; None where there is none, or it is of another version."""
+    from rnalearner.errors import RecipeError
+
+    try:
+        tasks = load_recipe(run.recipe).tasks
+    except RecipeError:
+        return None
+    return next((task for task in tasks if task.name == name), None)

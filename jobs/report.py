@@ -1,4 +1,4 @@
-"""What was found, in one HTML file, one JSON file and one h5ad file."""
+"""What was found: one HTML file, its figures, two JSON files and one h5ad file."""
 
 from jobs.phase import Figures, Progress
 from rnalearner.config import RunConfig
@@ -20,13 +20,14 @@ def report(config: RunConfig, layout: RunLayout, progress: Progress) -> Figures:
 
     begun = time.monotonic()
     store = ShardStore.open(layout.shards)
-    tests = {task.test for task in config.tasks} - {None}
-    rows = np.flatnonzero(store.obs["study"].isin(tests))
+    scored = {task.train if task.test is None else task.test for task in config.tasks}
+    rows = np.flatnonzero(store.obs["study"].isin(scored))
     values = pd.DataFrame(
         log2p1_cpm(*store.counts(rows)), index=store.obs.loc[rows, "sample"], columns=list(store.gene_set.ids)
     )
     progress("report", 0, 1)
-    page = write_report(layout, config, values=values)
+    cohorts = {str(study): int(n) for study, n in store.obs["study"].value_counts().items()}
+    page = write_report(layout, config, values=values, cohorts=cohorts)
     summary = json.loads((layout.report / "summary.json").read_text())
     summary["phases"]["report"] = {"seconds": round(time.monotonic() - begun, 2)}  # till now: all but its end
     write_json(layout.report / "summary.json", summary)

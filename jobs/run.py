@@ -138,8 +138,15 @@ _ALL = (
         tune,
         delivers=("trials.csv", "trials.svg", "best.toml"),
     ),
-    Phase("report", ("name",), _reported, report, delivers=("*",)),
-    Phase("predict", ("predict",), lambda c: (), predict, predict_inputs, delivers=("predictions.*",)),
+    Phase("report", ("name",), _reported, report, delivers=("*", "figures/*")),
+    Phase(
+        "predict",
+        ("predict",),
+        lambda c: (),
+        predict,
+        predict_inputs,
+        delivers=("predictions.*", "answers.json"),
+    ),
     Phase("export", ("export",), _exported, export, delivers=("model/**/*",)),
 )
 PIPELINE = {phase.name: phase for phase in _ALL}

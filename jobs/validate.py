@@ -2,8 +2,8 @@
 
 Whatever a stranger's file does to a parser, it does it here: with limits on memory, time and files, in a
 jail where the gateway has one, and without the gateway's secrets. In FOLDER it leaves `report.json`, a
-`Validation`, and of a good table `counts.parquet` and `labels.parquet`: nothing else of an upload is read
-anywhere.
+`Validation`, and of a table that can be read `look.json`, `counts.parquet` and `labels.parquet`: nothing else
+of an upload is read anywhere.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rnalearner.errors import GeneError, RnalearnerError
+from rnalearner.errors import RnalearnerError
 from rnalearner.publish import write_text
 from service.schemas.base import Fault
 from service.schemas.datasets import Validation
@@ -27,6 +27,12 @@ _PR_SET_PDEATHSIG = 1
 _FORBIDDEN = ("os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.system", "pickle.find_class")
 _FORBIDDEN_ROOMS = ("socket.", "subprocess.")
 """No reader of tables does these: whoever asks for one was talked into it by the file."""
+_UPLOADERS = {
+    "where these are symbols": "name genes by Ensembl ids, or by symbols that the gateway's gene table has",
+    "give as `data.genes` the GTF": "sum them to genes, as tximport does, and name these by Ensembl ids",
+    "give the table of genes of the same species": "upload samples of the species that the gateway is for",
+}
+"""How a remedy begins -> what to do for somebody who cannot choose the gene table."""
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -47,35 +53,49 @@ def validate(
 ) -> Validation:
     """The report on a table and its sheet, or the first fault; neither names a path of this machine.
 
-    `out` gets both in canonical form.
+    A sheet that cannot be used does not hide its table: then there are both. `out` gets table and sheet in
+    canonical form, and what is seen of them.
     """
     # Heavy: only once the limits are set, and pandas and h5py only for what may be a table.
     from rnalearner.counts.gene_table import read_gene_table
     from rnalearner.counts.layouts import detect
 
+    problem = None
+    shown = {table: name, sheet: f"labels of {name}"}
     try:
         known = read_gene_table(genes) if genes is not None else None
         if table.suffix == ".txt":
             detect(table, known)
-        from jobs.validation_report import report_on
+        from jobs.validation_report import describe, give_sheet, read_table
 
-        return Validation(report=report_on(table, sheet, known, models, out), problem=None)
-    except RnalearnerError as error:
+        upload = read_table(table, known)
+        if sheet is not None:
+            try:
+                give_sheet(upload, sheet)
+            except Exception as error:
+                problem = _fault(error, sheet, shown)
+        return Validation(report=describe(upload, models, out), problem=problem)
+    except Exception as error:
+        return Validation(report=None, problem=_fault(error, table, shown))
+
+
+def _fault(error: Exception, at: Path, names: dict[Path | None, str]) -> Fault:
+    """What an exception says of a file, `at` where it names none, by what its owner calls the files."""
+    if isinstance(error, RnalearnerError):
         where, what, remedy = error.where, error.what, error.remedy
-        if isinstance(error, GeneError) and "data.genes" in remedy:
-            remedy = "name the genes by Ensembl ids, or by symbols that the gateway's gene table has"
-    except MemoryError:
-        where, what = str(table), "needs more memory than an upload may take"
+        remedy = next((told for begins, told in _UPLOADERS.items() if remedy.startswith(begins)), remedy)
+    elif isinstance(error, MemoryError):
+        where, what = str(at), "needs more memory than an upload may take"
         remedy = "leave out samples, or cells, that the task does not need"
-    except Exception as error:  # a parser given hostile bytes may raise anything
-        traceback.print_exc()
-        where, what = str(table), f"cannot be read ({type(error).__name__})"
+    else:  # a parser given hostile bytes may raise anything
+        traceback.print_exception(error)
+        where, what = str(at), f"cannot be read ({type(error).__name__})"
         remedy = "write it again as CSV, TSV, Parquet or h5ad"
-    texts = [
-        _without_paths(text, {table: name, sheet: f"labels of {name}"}) for text in (where, what, remedy)
-    ]
-    fault = Fault(where=texts[0], what=texts[1], remedy=texts[2])
-    return Validation(report=None, problem=fault)
+    where, what, remedy = (
+        _without_paths(text, names).replace("the table `data.genes`", "the gateway's gene table")
+        for text in (where, what, remedy)
+    )
+    return Fault(where=where, what=what, remedy=remedy)
 
 
 def _refuse(event: str, _arguments: Any) -> None:

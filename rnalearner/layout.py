@@ -144,7 +144,10 @@ class RunLayout:
         return self.phase("genes") / "gene_guide"
 
     def linear(self, table: str) -> Path:
-        """CSV `table` of the linear models: runs, predictions, genes; rivals, rival_predictions."""
+        """CSV `table` of the linear models: runs, predictions, genes; rivals, rival_predictions.
+
+        Of a task without a test, rows of the split `held_out` are of samples held out in turn.
+        """
         return self.phase("linear") / f"{table}.csv"
 
     @property
@@ -164,6 +167,16 @@ class RunLayout:
     @property
     def report(self) -> Path:
         return self.phase("report")
+
+    @property
+    def report_figures(self) -> Path:
+        """Every figure of the page as <name>.svg, and figures.json: file, title and caption of each."""
+        return self.phase("report") / "figures"
+
+    @property
+    def report_answers(self) -> Path:
+        """JSON: each task's scored samples, scores and genes, as `report.answers` shapes them."""
+        return self.phase("report") / "answers.json"
 
     @property
     def best_recipe(self) -> Path:
@@ -193,6 +206,11 @@ class RunLayout:
     def predictions(self, suffix: str) -> Path:
         """What the classifiers say of new samples, as h5ad, parquet or csv."""
         return self.phase("predict") / f"predictions.{suffix}"
+
+    @property
+    def predict_answers(self) -> Path:
+        """JSON: the same of new samples, in the shape of a report's answers."""
+        return self.phase("predict") / "answers.json"
 
     @property
     def exported(self) -> "PublishedModel":
@@ -263,6 +281,16 @@ class PublishedModel:
     def gene_guide(self) -> Path:
         """Absent where the model has none."""
         return self.root / "gene_guide"
+
+    def guide_table(self, table: str) -> Path:
+        """CSV `table` of the guide: layers, tensors, genes (those that moved furthest); absent where it
+        has none, or is of a version that wrote none."""
+        return self.root / f"guide_{table}.csv"
+
+    @property
+    def gene_guide_table(self) -> Path:
+        """CSV of the gene guide: gene, symbol, guide, n_studies, the highest first; absent likewise."""
+        return self.root / "gene_guide.csv"
 
 
 @dataclass(frozen=True)

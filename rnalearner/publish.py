@@ -14,6 +14,8 @@ from typing import Any
 
 DISK_FAULTS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS})
 """What a disk, and no program, is to blame for."""
+_HALF = re.compile(r"\.[0-9a-f]{32}\.")
+"""How the names of temporary files and folders begin."""
 
 
 @contextmanager
@@ -73,6 +75,16 @@ def publish_new(target: Path, data: bytes) -> bool:
         temporary.unlink(missing_ok=True)
     _fsync(target.parent)
     return True
+
+
+def remove_halves(folder: Path) -> None:
+    """What writers that were killed have left anywhere in `folder`, where nobody writes any more."""
+    for place, folders, files in os.walk(folder):
+        for name in filter(_HALF.match, files):
+            Path(place, name).unlink(missing_ok=True)
+        for name in filter(_HALF.match, folders):
+            shutil.rmtree(Path(place, name), ignore_errors=True)
+        folders[:] = [name for name in folders if not _HALF.match(name)]
 
 
 def write_text(target: Path, text: str) -> None:

@@ -14,6 +14,9 @@ from service.datasets.validation import Validator
 from service.gateway import Gateway
 from service.jobs.bulletin import Bulletin
 from service.jobs.supervisor import Supervisor
+from service.pages import cluster as cluster_page
+from service.pages import dataset, home, job, model, signing
+from service.pages.static_files import PageFiles
 from service.routes import cluster, datasets, events, health, jobs, keys, models, results
 from service.schemas.base import Problem
 from service.settings import Settings
@@ -75,6 +78,9 @@ def create_app(settings: Settings, submitter: JobSubmitter) -> FastAPI:
     app.include_router(health.router, responses=_ALWAYS)
     for room in (keys, datasets, jobs, events, results, models, cluster):
         app.include_router(room.router, responses=_WITH_KEY)
+    for shown in (home, dataset, job, model, cluster_page, signing):
+        app.include_router(shown.router)
+    app.mount("/static", PageFiles())
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app
 

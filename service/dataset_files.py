@@ -32,3 +32,8 @@ def labels_name(sha256: str) -> str:
 def canonical_labels(sha256: str | None) -> str:
     """The sheet as jobs read it; without one, what the table itself says of its samples."""
     return "labels.parquet" if sha256 is None else f"labels-{sha256}.parquet"
+
+
+def look_name(sha256: str | None) -> str:
+    """What was seen of the table, with this sheet or without one."""
+    return "look.json" if sha256 is None else f"look-{sha256}.json"

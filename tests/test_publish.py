@@ -7,7 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from rnalearner.publish import publish_file, publish_folder, publish_new, sha256_of, write_json, write_text
+from rnalearner.publish import (
+    publish_file,
+    publish_folder,
+    publish_new,
+    remove_halves,
+    sha256_of,
+    write_json,
+    write_text,
+)
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def names(folder: Path) -> list[str]:
@@ -22,6 +32,25 @@ def test_a_file_appears_only_when_its_block_ends_well(tmp_path: Path):
         assert temporary.suffix == ".csv"
     assert target.read_text() == "whole"
     assert names(target.parent) == ["table.csv"]
+
+
+def test_what_killed_writers_left_is_removed_and_nothing_else(tmp_path: Path):
+    deep = tmp_path / "run" / "deep"
+    deep.mkdir(parents=True)
+    code = (
+        "import os, sys; from pathlib import Path\n"
+        "from rnalearner.publish import publish_file, publish_folder\n"
+        "with publish_folder(Path(sys.argv[1]) / 'model') as folder, publish_file(folder / 'weights') as one,"
+        " publish_file(Path(sys.argv[1]) / 'table.csv') as other:\n"
+        "    one.write_text('hal'); other.write_text('hal'); os.kill(os.getpid(), 9)"
+    )
+    killed = subprocess.run([sys.executable, "-c", code, str(deep)], cwd=ROOT, check=False)
+    assert killed.returncode == -9
+    for kept in (".lock", "table.csv", ".hidden.csv"):
+        (deep / kept).write_text("kept")
+    assert len(names(deep)) == 5
+    remove_halves(tmp_path / "run")
+    assert names(deep) == [".hidden.csv", ".lock", "table.csv"]
 
 
 def test_a_failed_write_leaves_the_older_file_and_nothing_beside_it(tmp_path: Path):

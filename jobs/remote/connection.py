@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rnalearner.errors import AccessError, InputError
+from rnalearner.publish import publish_file
 
 if TYPE_CHECKING:
     from service.client import GatewayClient
@@ -49,6 +50,14 @@ def user_file() -> Path:
     from platformdirs import user_config_path
 
     return user_config_path("rnalearner") / "client.toml"
+
+
+def write_private(target: Path, text: str) -> None:
+    """A file that its owner alone may read, whole or not at all."""
+    with publish_file(target) as temporary:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
 
 
 def _from_files() -> dict[str, Any]:

@@ -134,6 +134,8 @@ def _tell(report: dict[str, Any] | None) -> None:
         typer.echo(f"  {column['name']}{mark}: {values}{more}")
     for model, share in report["models"].items():
         typer.echo(f"  measures {share:.0%} of the genes of model {model}")
+    for warning in report["warnings"]:
+        typer.echo("  ! {where}: {what}; {remedy}.".format(**warning))
     for note in report["notes"]:
         typer.echo(f"  {note}")
 

@@ -8,11 +8,12 @@ from typing import Literal
 
 from rnalearner.counts.genes import ENSEMBL, TRANSCRIPT, GeneTable, kind_of, plain_name
 from rnalearner.counts.opening import short
+from rnalearner.counts.other_names import kind_of_names
 from rnalearner.errors import CountsError, GeneError
 
 # Columns that describe a gene, as featureCounts, RSEM, Salmon, DESeq2 and annotation joins write them.
 ANNOTATION = re.compile(
-    r"chr|chrom|chromosome(_name)?|seqnames|(start|end)(_position)?|strand|length|width|eff(ective)?_?length"
+    r"chr|chrom|chromosome(_name)?|seqnames|(start|end)(_position)?|strand|(gene_?)?length|width|eff(ective)?_?length"
     r"|transcript_ids?|transcript_id\(s\)|gene_ids?|geneid|gene_?name|(external_)?gene_(name|symbol)|symbol"
     r"|mgi_symbol|(gene_)?description|gene_(type|biotype)|biotype|entrez(gene)?(_?id)?"
     r"|basemean|log2foldchange|lfcse|stat|pvalue|padj|tpm|fpkm"
@@ -127,9 +128,12 @@ def sample_of(path: Path) -> str:
 
 def _refuse_unknown(path: Path, names: Sequence[str], genes: GeneTable | None) -> None:
     shown = ", ".join(short(name) for name in names[:3])
+    kind = kind_of_names([name.strip() for name in names])
+    if kind is not None:
+        raise GeneError(path, f"names its genes by {kind[0]} (rows: {shown})", kind[1])
     if genes is None:
         what = f"its rows and columns are not named by Ensembl gene ids (rows: {shown})"
         raise GeneError(path, what, "where these are symbols, give the table `data.genes` that knows them")
     known = kind_of(sorted(genes.ids)) if genes.ids else "nothing"
-    what = f"none of its first rows or columns is a known gene (rows: {shown}; the table knows {known})"
+    what = f"none of its first rows or columns is a known gene (rows: {shown}; known are {known})"
     raise GeneError(path, what, "check the species and the table `data.genes`")

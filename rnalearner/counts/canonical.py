@@ -16,12 +16,14 @@ import numpy as np
 from rnalearner.counts.genes import ENSEMBL, TRANSCRIPT, GeneTable, kind_of, plain_name, species_of
 from rnalearner.counts.layouts import MISSING
 from rnalearner.counts.opening import short
+from rnalearner.counts.other_names import UNDO_DATES, dates, kind_of_names
 from rnalearner.errors import GeneError
 
-# Rows beside the genes: HTSeq's and STAR's tails, and ERCC spike-ins (which no animal expresses).
+# Rows beside the genes: HTSeq's and STAR's tails, ERCC spike-ins (which no animal expresses), and sums.
 NOT_GENES = re.compile(
     r"__.+|N_(unmapped|multimapping|noFeature|ambiguous)|ERCC-\d+"
     r"|no_feature|ambiguous|too_low_aQual|not_aligned|alignment_not_unique"
+    r"|(?i:(grand |column )?(totals?|sums?)|library[ _.]?sizes?)"
 )
 UNNAMED = MISSING | {"-", "--", "."}
 ENOUGH = 0.5
@@ -62,17 +64,22 @@ def canonical(path: Path, names: Sequence[str], genes: GeneTable | None) -> Cano
         )
     by_symbol = n_ensembl + len(transcripts) < len(named) / 2
     if by_symbol and genes is None:
-        what = f"its genes are not Ensembl ids (first: {', '.join(map(short, named[:3]))})"
+        shown = ", ".join(map(short, named[:3]))
+        if (kind := kind_of_names(named)) is not None:
+            raise GeneError(path, f"names its genes by {kind[0]} (first: {shown})", kind[1])
+        what = f"its genes are not Ensembl ids (first: {shown})"
         raise GeneError(path, what, "where these are symbols, give the table `data.genes` that knows them")
 
     found: dict[str, str | None] = {}
     ambiguous: list[str] = []
+    other_case: list[str] = []
     if genes is not None:
         found = {name: genes.gene_of_transcript.get(gene) for name, gene in transcripts.items()}
         symbols = [name for name in others if name not in transcripts]
         resolved = genes.resolve(symbols)
         found |= dict(zip(symbols, resolved.ids, strict=True))
         ambiguous = resolved.ambiguous
+        other_case = [name for name in symbols if found[name] is not None and not genes.knows(name)]
     ids = [
         match[1] if match is not None else found.get(name) for name, match in zip(plain, matches, strict=True)
     ]
@@ -86,6 +93,8 @@ def canonical(path: Path, names: Sequence[str], genes: GeneTable | None) -> Cano
         what = (
             f"only {n_matched} of {len(ids)} genes are known; {', '.join(map(short, unmatched[:3]))} are not"
         )
+        if (kind := kind_of_names(unmatched)) is not None:
+            raise GeneError(path, f"{what}: they are {kind[0]}", kind[1])
         if ambiguous:
             what += f" ({len(ambiguous)} name several genes, {short(ambiguous[0])} for one)"
         raise GeneError(path, what, "check the species and the table `data.genes`")
@@ -99,7 +108,13 @@ def canonical(path: Path, names: Sequence[str], genes: GeneTable | None) -> Cano
         "n_genes": len(ids),
         "n_matched": n_matched,
     }
-    for name, some in (("unmatched", unmatched), ("ambiguous", ambiguous), ("summed", summed)):
+    for name, some in (
+        ("unmatched", unmatched),
+        ("ambiguous", ambiguous),
+        ("summed", summed),
+        ("dates", dates(unmatched, len(names))),
+        ("other_case", other_case),
+    ):
         report |= {f"n_{name}": len(some), name: some[:10]}
     if genes is not None:
         # Of the table: what this file does not measure, and what no symbol can name.
@@ -114,6 +129,9 @@ def _refuse_repeated(path: Path, named: Sequence[str]) -> None:
     if len(set(named)) == len(named):
         return
     repeated = [name for name, n in Counter(named).items() if n > 1]
+    if turned := dates(repeated, len(named)):
+        what = f"gene {short(turned[0])} occurs twice: a spreadsheet has turned names of genes into dates"
+        raise GeneError(path, what, UNDO_DATES)
     others = f", and {len(repeated) - 1} other genes do" if len(repeated) > 1 else ""
     what = f"gene {short(repeated[0])} occurs twice{others}"
     raise GeneError(path, what, "keep one row a gene, or name the rows by Ensembl ids")

@@ -16,7 +16,8 @@ def check_counts(path: Path, counts_ng: np.ndarray, samples: Sequence[str], gene
     """Share of values that are not whole (RSEM's expected counts are not).
 
     Raises CountsError where a value is missing, infinite or negative, or where the values look like
-    logarithms (not whole, all below 25) or like TPM, CPM or another scale of one total for all samples.
+    logarithms (not whole, all below 25), like thousands with a dot (`1.234`), or like TPM, CPM or another
+    scale of one total for all samples.
     """
     if counts_ng.size == 0:
         raise CountsError(path, "is empty: no gene or no sample", "give a table of genes and samples")
@@ -39,6 +40,11 @@ def check_counts(path: Path, counts_ng: np.ndarray, samples: Sequence[str], gene
     if largest < LOG_LIKE_MAX:
         what = f"holds logarithms, it seems: values are not whole and the largest is {largest:.4g}"
         raise CountsError(path, what, RAW)
+    if largest < 1000 and _are_thousands(counts_ng):
+        what = (
+            "has dots as separators of thousands, it seems: 3 digits follow each dot, and none reaches 1,000"
+        )
+        raise CountsError(path, what, "write whole numbers without separators")
     total_n = counts_ng.sum(axis=1, dtype=np.float64)
     common = float(np.median(total_n))
     alike = bool(np.abs(total_n - common).max() <= 1e-3 * common)
@@ -47,3 +53,18 @@ def check_counts(path: Path, counts_ng: np.ndarray, samples: Sequence[str], gene
         what = f"holds TPM, CPM or another normalised scale, it seems: every sample sums to {common:.6g}"
         raise CountsError(path, what, RAW)
     return fractional
+
+
+def _are_thousands(counts_ng: np.ndarray) -> bool:
+    """Whether values below 1,000 are whole, or have three digits behind the dot as `1.234` has.
+
+    Expected counts have two (RSEM), or some of them lie below 1 (Salmon).
+    """
+    parts = counts_ng[counts_ng != np.floor(counts_ng)]
+    thousandths = np.round(parts * 1000)
+    return bool(
+        parts.min() >= 1
+        and np.allclose(parts * 1000, thousandths, rtol=0, atol=1e-3)
+        # Nine of ten numbers end in another digit than 0; of numbers of two digits none does.
+        and np.mean(thousandths % 10 != 0) > 0.5
+    )

@@ -3,6 +3,7 @@
 import csv
 import gzip
 import io
+import re
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,14 @@ if TYPE_CHECKING:
 GZIP, ZIP, BZIP, XZ = b"\x1f\x8b", b"PK\x03\x04", b"BZh", b"\xfd7zXZ"
 PARQUET = b"PAR1"
 REMAKE = "fetch or export it again"
+_AS_TEXT = "save it as CSV or TSV, plain or gzipped"
+_AS_UTF8 = "save it as UTF-8 (a spreadsheet calls it CSV UTF-8)"
+_OLD_WORKBOOK, _PDF = b"\xd0\xcf\x11\xe0", b"%PDF"
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_PAGE = re.compile(rb"(\xef\xbb\xbf)?\s*<(!doctype|html|head|meta|body|table|\?xml)\b", re.IGNORECASE)
+_WORKBOOK = re.compile(rb"\[Content_Types\]|_rels/|xl/|docProps/|META-INF/|content\.xml")
+_START = 512
+"""Bytes that tell what a file is."""
 
 
 @contextmanager
@@ -28,17 +37,18 @@ def open_text(path: Path) -> Iterator[BinaryIO]:
     """
     try:
         with path.open("rb") as file:
-            start = file.read(6)
+            start = file.read(_START)
             file.seek(0)
-            if start.startswith((ZIP, BZIP, XZ)):
-                what = "is a workbook or an archive, not a table"
-                raise CountsError(path, what, "save it as CSV or TSV, plain or gzipped")
-            if start.startswith(PARQUET):
-                raise CountsError(path, "is a Parquet file, not text", "save it as CSV or TSV")
             if start.startswith(GZIP):
                 with gzip.open(file, "rb") as packed:
-                    yield cast(BinaryIO, io.BufferedReader(_Unpacked(path, packed), 2**20))
+                    unpacked = io.BufferedReader(_Unpacked(path, packed), 2**20)
+                    inside = unpacked.peek(_START)[:_START]
+                    if inside.startswith(GZIP):
+                        raise CountsError(path, "is gzipped twice: gzip in gzip", "unpack it once")
+                    _refuse_other_kinds(path, inside)
+                    yield cast(BinaryIO, unpacked)
             else:
+                _refuse_other_kinds(path, start)
                 yield file
     except FileNotFoundError:
         raise CountsError(path, "there is no such file", "correct the path") from None
@@ -47,11 +57,31 @@ def open_text(path: Path) -> Iterator[BinaryIO]:
     except (gzip.BadGzipFile, zlib.error) as error:
         raise CountsError(path, f"is a damaged gzip file ({error})", REMAKE) from None
     except UnicodeDecodeError:
-        raise CountsError(path, "is not UTF-8 text", "save it as UTF-8") from None
+        raise CountsError(path, "is not UTF-8 text", _AS_UTF8) from None
     except csv.Error as error:
         raise CountsError(path, f"cannot be cut into columns ({error})", "close every quote") from None
     except OSError as error:
         raise CountsError(path, f"cannot be read ({error.strerror or error})", "check the file") from None
+
+
+def _refuse_other_kinds(path: Path, start: bytes) -> None:
+    """Raises CountsError for what begins as a file of another kind; the sentence says which."""
+    if start.startswith(ZIP) and _WORKBOOK.search(start):
+        raise CountsError(path, "is a workbook of a spreadsheet (.xlsx, .ods), not a table", _AS_TEXT)
+    if start.startswith(_OLD_WORKBOOK):
+        raise CountsError(path, "is a workbook of an old Excel (.xls), not a table", _AS_TEXT)
+    if start.startswith((ZIP, BZIP, XZ)):
+        raise CountsError(path, "is a workbook or an archive, not a table", _AS_TEXT)
+    if start.startswith(PARQUET):
+        raise CountsError(path, "is a Parquet file, not text", "save it as CSV or TSV")
+    if start.startswith(_PDF):
+        raise CountsError(path, "is a PDF, not a table", "fetch the table itself: a CSV or TSV")
+    if _PAGE.match(start):
+        what = "is a web page (HTML or XML), not a table, whatever its name says"
+        raise CountsError(path, what, "download the file behind the page, or save it as CSV or TSV")
+    if start.startswith(_UTF16):
+        what = "is UTF-16 text, which Excel calls Unicode Text, and not UTF-8"
+        raise CountsError(path, what, _AS_UTF8)
 
 
 class _Unpacked(io.RawIOBase):
@@ -92,7 +122,7 @@ def first_lines(path: Path, n_lines: int = 200, n_bytes: int = 4_000_000, at_lea
                 what = f"has a line of more than {MOST_LINE >> 20} MiB"
                 raise CountsError(path, what, "end every row with a new line")
             if b"\0" in raw:
-                raise CountsError(path, "is not UTF-8 text: it holds NUL bytes", "save it as UTF-8")
+                raise CountsError(path, "is not UTF-8 text: it holds NUL bytes", _AS_UTF8)
             lines.append(raw.decode("utf-8-sig").rstrip("\r\n"))
             read += len(raw)
             if len(lines) >= n_lines or (read > n_bytes and len(lines) >= at_least):

@@ -71,6 +71,7 @@ def judged(raw: RawCounts, genes: GeneTable | None = None) -> anndata.AnnData:
         "orientation": raw.orientation,
         "n_samples": len(raw.samples),
         **resolved.report,
+        "n_rows_left_out": int((~keep).sum()),
         "rows_left_out": [name for name, kept in zip(raw.genes, keep, strict=True) if not kept][:10],
         "fractional": fractional > 0,
         "fractional_share": fractional,

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import anndata
@@ -16,18 +16,24 @@ from rnalearner.counts.opening import is_parquet, open_text, short
 from rnalearner.errors import CountsError, LabelError
 
 _MOST_COLUMNS = 1000
+_NAMED = {"\t": "tabs", ";": "semicolons"}
 
 
-def read_sheet(path: Path) -> pd.DataFrame:
+def read_sheet(path: Path, samples: Collection[str] = ()) -> pd.DataFrame:
     """A CSV or TSV as text, "" where a cell is empty, indexed by column `sample` or else the first.
 
-    Or what `write_sheet` has written. A sample may be listed again for another `study`. Raises LabelError
-    where it is otherwise listed twice, CountsError where the file is missing or damaged.
+    Or what `write_sheet` has written. Where the `samples` to describe are known, another column names the
+    rows if it is the only one that holds any of them. A sample may be listed again for another `study`.
+    `attrs["understood"]`: sentences on what was not as it might be. Raises LabelError where a sample is
+    otherwise listed twice, CountsError where the file is missing or damaged.
     """
     path = Path(path)
-    rows = _stored_rows(path) if is_parquet(path) else _rows(path)
+    rows, delimiter = (_stored_rows(path), ",") if is_parquet(path) else _rows(path)
     if len(rows) < 2:
         raise LabelError(path, "is empty", "give a header and a line a sample")
+    understood = [f"The sheet's columns are separated by {_NAMED[delimiter]}."] if delimiter in _NAMED else []
+    if n_padded := sum(field != field.strip() for row in rows for field in row):
+        understood.append(f"Blanks around {n_padded} cells of the sheet are left off.")
     header, *lines = [[field.strip() for field in row] for row in rows]
     for line in lines:
         if len(line) != len(header):
@@ -37,15 +43,32 @@ def read_sheet(path: Path) -> pd.DataFrame:
     if repeated is not None:
         raise LabelError(path, f"has two columns {short(repeated)!r}", "give every column a name of its own")
     sheet = pd.DataFrame(lines, columns=header, dtype=object)
-    sheet = sheet.set_index("sample" if "sample" in header else header[0]).rename_axis("sample")
+    usual = "sample" if "sample" in header else header[0]
+    naming = _naming_column(sheet, usual, samples)
+    if naming != usual:
+        understood.append(f"The sheet's column {short(naming)!r} names the samples, not {short(usual)!r}.")
+        sheet = sheet.rename(columns={"sample": "sheet_sample"})
+    sheet = sheet.set_index(naming).rename_axis("sample")
+    sheet.attrs["understood"] = understood
     by_study = zip(sheet.index, sheet["study"] if "study" in sheet else [""] * len(sheet), strict=True)
     repeated = first_repeated(f"{sample} of {study}" if study else sample for sample, study in by_study)
     if repeated is not None:
-        raise LabelError(path, f"lists sample {short(repeated)} twice", "list every sample once")
+        named = short(repeated) or "without a name"
+        raise LabelError(path, f"lists sample {named} twice", "list every sample once")
     return sheet
 
 
-def _rows(path: Path) -> list[list[str]]:
+def _naming_column(sheet: pd.DataFrame, usual: str, samples: Collection[str]) -> str:
+    """The one column that names any of the samples; the usual one where several do, or none."""
+    known = {*samples, *map(as_r, samples)}
+    naming = [
+        str(name) for name in sheet if any(cell in known or as_r(cell) in known for cell in sheet[name])
+    ]
+    return naming[0] if len(naming) == 1 else usual
+
+
+def _rows(path: Path) -> tuple[list[list[str]], str]:
+    """What the cells hold, and what separates them."""
     with open_text(path) as file:
         text = file.read().decode("utf-8-sig")
     first_line = text.split("\n", 1)[0]
@@ -53,7 +76,8 @@ def _rows(path: Path) -> list[list[str]]:
     if first_line.count(delimiter) > _MOST_COLUMNS:
         raise LabelError(path, f"has more than {_MOST_COLUMNS:,} columns", "keep those that the task needs")
     try:
-        return [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if any(row)]
+        rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+        return [row for row in rows if any(field.strip() for field in row)], delimiter
     except csv.Error as error:
         raise LabelError(path, f"cannot be cut into columns ({error})", "close every quote") from None
 

@@ -38,7 +38,7 @@ class TablesSource(WholeStudies):
         samples = read_counts(self.root / table.path, self.genes)
         if table.sheet is not None:
             sheet_path = self.root / table.sheet
-            attach_sheet(samples, read_sheet(sheet_path), sheet_path)
+            attach_sheet(samples, read_sheet(sheet_path, list(samples.obs_names)), sheet_path)
         return complete(samples, study)
 
     def _table(self, study: str) -> TableConfig:

@@ -16,7 +16,15 @@ import numpy as np
 import pandas as pd
 
 from rnalearner.counts.genes import GeneTable
-from rnalearner.counts.layouts import MISSING, NUMBER, Layout, detect
+from rnalearner.counts.layouts import (
+    DECIMAL_COMMA,
+    MISSING,
+    NUMBER,
+    PLAIN_NUMBERS,
+    THOUSANDS,
+    Layout,
+    detect,
+)
 from rnalearner.counts.opening import open_text, short
 from rnalearner.errors import CountsError
 
@@ -41,7 +49,11 @@ def read_text(path: Path, genes: GeneTable | None) -> RawCounts:
     """Parse a CSV or TSV; raises CountsError naming the row and the column that is no number."""
     layout = detect(path, genes)
     columns = [layout.columns[c].strip() for c in layout.numbers]
-    notes = {"columns_left_out": [name for name in layout.left_out if name]}
+    notes = {
+        "columns_left_out": [name for name in layout.left_out if name],
+        "lines_left_out": list(layout.above),
+        "delimiter": layout.delimiter,
+    }
     if layout.genes_in == "rows":
         names, counts_rc = _read_long(path, layout)
         return RawCounts(path, counts_rc.T, columns, names, "genes x samples", notes=notes)
@@ -60,8 +72,6 @@ def _read_long(path: Path, layout: Layout) -> tuple[list[str], np.ndarray]:
         if reason == "out of memory":
             raise MemoryError from None
         raise CountsError(path, f"cannot be cut into columns ({reason})", SAME_WIDTH) from None
-    except UnicodeDecodeError:
-        raise CountsError(path, "is not UTF-8 text", "save it as UTF-8") from None
     except ValueError:
         # A second pass, as text, made only to name the cell.
         text = _frame(path, layout, str)
@@ -115,9 +125,24 @@ def _read_wide(path: Path, layout: Layout) -> tuple[list[str], np.ndarray]:
 
 
 def _refuse_text(path: Path, layout: Layout, name: str, cells: Sequence[str]) -> None:
+    if not any(cell.strip() for cell in (name, *cells)):
+        what = f"has a row of empty cells, missing even a name: {len(cells)} delimiters and nothing else"
+        raise CountsError(path, what, "delete the empty rows; a spreadsheet keeps some below its last one")
     for column, cell in zip(layout.numbers, cells, strict=True):
         if not NUMBER.fullmatch(cell) or not math.isfinite(float(cell)):
-            empty = cell.strip() in MISSING
-            found = "is empty or missing" if empty else f"is {short(cell)!r}, not a number"
+            found, remedy = _why_no_number(cell)
             what = f"row {short(name)}, column {short(layout.columns[column])} {found}"
-            raise CountsError(path, what, "give every cell a count; leave out genes without one")
+            raise CountsError(path, what, remedy)
+
+
+def _why_no_number(cell: str) -> tuple[str, str]:
+    """What is wrong with a cell, and its remedy."""
+    remedy = "give every cell a count; leave out genes without one"
+    if cell.strip() in MISSING:
+        return f"is empty or missing{f' ({cell.strip()})' if cell.strip() else ''}", remedy
+    shown = f"is {short(cell)!r}, not a number"
+    if THOUSANDS.fullmatch(cell):
+        return f"{shown}: it has separators of thousands, it seems", PLAIN_NUMBERS
+    if DECIMAL_COMMA.fullmatch(cell):
+        return f"{shown}: it has a decimal comma", "write numbers with decimal points"
+    return shown, remedy

@@ -23,14 +23,14 @@ WIDTH = 9.0
 
 @styled
 def accuracy_figure(arms: pd.DataFrame | None, linear: pd.DataFrame | None) -> Figure:
-    """Test accuracy with its 95 % interval, a panel a task: encoder and guided linear above, rivals below.
+    """Accuracy with its 95 % interval, a panel a task: encoder and guided linear above, rivals below.
 
     `arms` are rows of `tables.arm_table` and `tables.learner_table`, `linear` of `tables.rival_table`;
     either may be missing.
     """
     ours, rivals = ([] if t is None else t.to_dict("records") for t in (arms, linear))
-    n_test = {row["task"]: row["n_test"] for row in ours + rivals}
-    tasks = list(n_test)
+    scored = {row["task"]: (int(row["n_test"]), row["scored_on"]) for row in ours + rivals}
+    tasks = list(scored)
     names = _in_order(row["arm"] for row in ours) + list(dict.fromkeys(row["arm"] for row in rivals))
     level = {name: -i - 0.6 * (i >= len({row["arm"] for row in ours})) for i, name in enumerate(names)}
     columns = min(len(tasks), 3)
@@ -47,7 +47,9 @@ def accuracy_figure(arms: pd.DataFrame | None, linear: pd.DataFrame | None) -> F
         for row in (row for row in rivals if row["task"] == task):
             shift = -0.17 if row["centred"] else 0.17
             _whisker(axis, row, "", level[row["arm"]] + shift, "s", GREEN, filled=bool(row["centred"]))
-        axis.set_title(f"{one_line(task)}, {int(n_test[task])} test samples", loc="left")
+        n_scored, scored_on = scored[task]
+        samples = "test samples" if scored_on == "test" else scored_on
+        axis.set_title(f"{one_line(task)}, {n_scored} {samples}", loc="left")
         axis.set_yticks([level[name] for name in names], [one_line(name.replace("_", " ")) for name in names])
         axis.set(xlim=(-0.03, 1.03), ylim=(min(level.values()) - 0.6, 0.6))
         axis.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "25", "50", "75", "100"])
@@ -55,9 +57,9 @@ def accuracy_figure(arms: pd.DataFrame | None, linear: pd.DataFrame | None) -> F
         axis.tick_params(labelbottom=True)
     for axis in axes[len(tasks) :]:
         axis.set_axis_off()
-    figure.supxlabel("test accuracy, %", fontsize=9)
+    figure.supxlabel("accuracy, %", fontsize=9)
     marks = [
-        ("all test samples", "o", INK, True),
+        ("all samples", "o", INK, True),
         ("unseen subjects only", "o", INK, False),
         ("rival", "s", GREEN, False),
         ("rival, centred", "s", GREEN, True),

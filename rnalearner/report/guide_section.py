@@ -10,8 +10,8 @@ from rnalearner.counts.gene_table import read_gene_table
 from rnalearner.guide.artefact import provenance
 from rnalearner.guide.scaling import Guide
 from rnalearner.report import guide_figures as draw
-from rnalearner.report.html import drawn
 from rnalearner.report.inputs import RunTables
+from rnalearner.report.pictures import picture
 
 TOP_GENES = 10
 
@@ -26,14 +26,44 @@ def guide_section(
     members, versions, tensors = tables.guide_members, tables.guide_versions, tables.guide_tensors
     alone = None if members is None else by_chance(members)
     told = versions is not None and versions["agreement"].notna().any()
+    n_tensors = 0 if tensors is None else len(tensors)
+    most = draw.MOST_TENSORS
+    of_them = f" (the {most} of {n_tensors} that hold most of the movement)" if n_tensors > most else ""
     return {
-        "figure": drawn(draw.guide_figure, guide.values, name="guide") if guide and guide.values else None,
+        "figure": picture(
+            draw.guide_figure,
+            guide.values,
+            name="guide",
+            title="The guide by tensor",
+            caption="The guide, tensor by tensor: every update of a parameter is multiplied by its guide.",
+        )
+        if guide and guide.values
+        else None,
         "told": provenance(guide.meta, members["run"].tolist()) if guide and members is not None else None,
-        "versions": drawn(draw.versions_figure, versions, least, name="versions") if told else None,
+        "versions": picture(
+            draw.versions_figure,
+            versions,
+            least,
+            name="versions",
+            title="How the guide converged",
+            caption="Every scout that joins makes a new version of the guide. How far it ranks the "
+            "parameters as the version before did (Spearman; 1 is the same order): where the curve lies "
+            "high, a further scout would change little.",
+        )
+        if told
+        else None,
         "movement": None
         if tensors is None or tensors.empty
-        else drawn(draw.movement_figure, tensors, alone, name="movement"),
-        "tensors": 0 if tensors is None else len(tensors),
+        else picture(
+            draw.movement_figure,
+            tensors,
+            alone,
+            name="movement",
+            title="What the scouts moved",
+            caption=f"What moved, how far and how alike, tensor by tensor{of_them}. A long bar with a dot "
+            "far to the right is a change that the scouts have in common; one whose dot stays at the dashed "
+            "line is one that each made for itself.",
+        ),
         "by_chance": alone,
         "layers": None if tables.guide_layers is None else tables.guide_layers.to_dict("records"),
         "genes": None if tables.guide_genes is None else top_genes(tables.guide_genes, symbols),

@@ -9,7 +9,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from rnalearner.report.names import plain
-from rnalearner.report.svg import inline_svg
+from rnalearner.report.svg import DARK, LIGHT, inline_svg
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 """A page's own Content-Security-Policy, since it is opened from a disk: it runs nothing and asks nobody.
@@ -29,7 +29,7 @@ def environment() -> jinja2.Environment:
     )
     made.filters |= {"percent": _percent, "number": number, "figures": figures}
     made.filters |= {"signed": signed, "duration": _duration}
-    made.globals["policy"] = POLICY
+    made.globals |= {"policy": POLICY, "light": LIGHT, "dark": DARK}
     return made
 
 

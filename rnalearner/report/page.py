@@ -1,4 +1,4 @@
-"""A run's report: one self-contained HTML file, with its numbers and predictions beside it."""
+"""A run's report: one self-contained HTML file, with its numbers, predictions and figures beside it."""
 
 import base64
 from collections.abc import Mapping, Sequence
@@ -6,16 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from markupsafe import Markup
 
 from rnalearner.config import RunConfig
 from rnalearner.guide.scaling import Guide
 from rnalearner.layout import PHASES, RunLayout
 from rnalearner.publish import write_json, write_text
-from rnalearner.report import figures as draw
+from rnalearner.report.answers import report_answers
+from rnalearner.report.called import scored
 from rnalearner.report.guide_section import gene_symbols, guide_section
-from rnalearner.report.html import drawn, environment
+from rnalearner.report.html import environment
 from rnalearner.report.inputs import RunTables, read_json, read_phases, read_tables
+from rnalearner.report.page_figures import accuracy_picture, pretraining_picture, task_pictures
+from rnalearner.report.pictures import Picture, write_pictures
 from rnalearner.report.predictions import prediction_data, write_predictions
 from rnalearner.report.summary import build_summary
 from rnalearner.report.tables import (
@@ -44,39 +46,44 @@ def write_report(
     leaks: Sequence[str] = (),
     pictures: Sequence[tuple[Path, str]] | None = None,
     values: pd.DataFrame | None = None,
+    cohorts: Mapping[str, int] | None = None,
 ) -> Path:
-    """Write index.html, summary.json and, where there was a test, predictions.h5ad; return the page's path.
+    """Write index.html, its figures, summary.json, answers.json and, where samples were scored,
+    predictions.h5ad; return the page's path.
 
     Everything is read from the run's folder; a phase that has not run is said to be missing. `leaks`
     come on top of those that the phases tell of. `pictures`, (file, caption), stand for those of
-    exploration, which are found when left out. `values` is the expression of `prediction_data`.
+    exploration, which are found when left out. `values` is the expression of `prediction_data`,
+    `cohorts` the sizes of `report_answers`.
     Raises InputError for a damaged table, CheckpointError for a damaged guide.
     """
     tables, phases = read_tables(layout), read_phases(layout)
     summary = build_summary(config, tables, phases, leaks)
     write_json(layout.report / "summary.json", summary)
+    write_json(layout.report_answers, report_answers(config, tables, summary, cohorts))
     said = [table for table in (tables.predictions, tables.guided_predictions) if table is not None]
-    if any((table["split"] == "test").any() for table in said):
+    if any(len(scored(table)) for table in said):
         info = {key: summary[key] for key in ("name", "version", "leaks", "verdict")}
         data = prediction_data(pd.concat(said, ignore_index=True), config, values, info)
         write_predictions(layout.report / "predictions.h5ad", data)
     pictures = exploration_pictures(layout) if pictures is None else pictures
     guide = Guide.load(layout.guide) if layout.guide.exists() else None
-    page = render(config, summary, tables, read_json(layout.ingest_report), pictures, guide)
+    parts = page_parts(config, summary, tables, read_json(layout.ingest_report), pictures, guide)
+    write_pictures(layout.report_figures, figures_of(parts))
     target = layout.report / "index.html"
-    write_text(target, page)
+    write_text(target, environment().get_template("page.html.jinja").render(parts))
     return target
 
 
-def render(
+def page_parts(
     config: RunConfig,
     summary: Mapping[str, Any],
     tables: RunTables,
     ingested: Mapping[str, Any] | None,
     pictures: Sequence[tuple[Path, str]],
     guide: Guide | None,
-) -> str:
-    """The page as text; nothing in it points outside."""
+) -> dict[str, Any]:
+    """What the page's template is filled with; nothing in it points outside."""
     arms = arm_table(tables.predictions) if tables.predictions is not None else None
     rivals = tables.rival_predictions
     linear = rival_table(rivals, tables.rivals) if rivals is not None else None
@@ -86,27 +93,30 @@ def render(
     fit = pd.concat(fits, ignore_index=True) if fits else None
     pretrain = tables.pretrain if summary["pretraining"] else None
     named = gene_symbols(tables, config)
-    return (
-        environment()
-        .get_template("page.html.jinja")
-        .render(
-            config=config,
-            recipe=config.model_dump_json(indent=2),
-            summary=summary,
-            missing=[phase for phase in PHASES if phase not in {*summary["phases"], "report"}],
-            tasks=_tasks(config, summary, arms, learner, linear, fit, tables.curves),
-            accuracy=_accuracy(arms, learner, linear),
-            masked=_records(masked_table(pretrain)) if pretrain is not None else None,
-            pretraining=drawn(draw.pretraining_figure, pretrain, name="pretraining")
-            if pretrain is not None
-            else None,
-            pictures=[{"source": data_uri(path), "caption": caption} for path, caption in pictures],
-            scouts=_records(scouts_table(tables.scouts)) if tables.scouts is not None else None,
-            vectors=vectors_section(tables.vector_sets),
-            guide=guide_section(guide, tables, config.scouting.guide_agreement, named),
-            studies=ingested["studies"] if ingested else None,
-        )
-    )
+    return {
+        "config": config,
+        "recipe": config.model_dump_json(indent=2),
+        "summary": summary,
+        "missing": [phase for phase in PHASES if phase not in {*summary["phases"], "report"}],
+        "tasks": _tasks(config, summary, arms, learner, linear, fit, tables),
+        "accuracy": accuracy_picture(arms, learner, linear),
+        "masked": _records(masked_table(pretrain)) if pretrain is not None else None,
+        "pretraining": None if pretrain is None else pretraining_picture(pretrain, summary),
+        "pictures": [{"source": data_uri(path), "caption": caption} for path, caption in pictures],
+        "scouts": _records(scouts_table(tables.scouts)) if tables.scouts is not None else None,
+        "vectors": vectors_section(tables.vector_sets),
+        "guide": guide_section(guide, tables, config.scouting.guide_agreement, named),
+        "studies": ingested["studies"] if ingested else None,
+    }
+
+
+def figures_of(parts: Mapping[str, Any]) -> list[Picture]:
+    """The figures drawn for a page, in its order; exploration's own lie with exploration."""
+    guide = parts["guide"]
+    found = [parts["accuracy"], *(one for task in parts["tasks"] for one in task["pictures"])]
+    found += [parts["vectors"].get("figure"), parts["pretraining"]]
+    found += [guide["versions"], guide["movement"], guide["figure"]]
+    return [one for one in found if one is not None]
 
 
 def exploration_pictures(layout: RunLayout) -> list[tuple[Path, str]]:
@@ -131,10 +141,9 @@ def _tasks(
     learner: pd.DataFrame | None,
     linear: pd.DataFrame | None,
     fit: pd.DataFrame | None,
-    curves: pd.DataFrame | None,
+    tables: RunTables,
 ) -> list[dict[str, Any]]:
     settings = {task.name: task for task in config.tasks}
-    with_curves = set(curves["task"]) if curves is not None else set()
 
     def of_task(table: pd.DataFrame | None, name: str) -> list[dict[Any, Any]]:
         return _records(table[table["task"] == name]) if table is not None else []
@@ -150,22 +159,10 @@ def _tasks(
             "linear": of_task(linear, name),
             "rests_on": (task["guided_linear"] or {}).get("genes"),
             "fit": of_task(fit, name),
-            "curves": drawn(draw.curves_figure, curves, name, task["chance"], name=f"curves-{place}")
-            if name in with_curves
-            else None,
+            "pictures": task_pictures(name, place, task, tables),
         }
         for place, (name, task) in enumerate(summary["tasks"].items())
     ]
-
-
-def _accuracy(*tables: pd.DataFrame | None) -> Markup | None:
-    if all(table is None or table.empty for table in tables):
-        return None
-    arms, learner, linear = tables
-    ours = [table for table in (arms, learner) if table is not None and not table.empty]
-    return drawn(
-        draw.accuracy_figure, pd.concat(ours, ignore_index=True) if ours else None, linear, name="accuracy"
-    )
 
 
 def _records(table: pd.DataFrame) -> list[dict[Any, Any]]:

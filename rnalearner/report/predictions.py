@@ -1,4 +1,4 @@
-"""`predictions.h5ad`: what every arm says of every test sample, for scanpy and its kin."""
+"""`predictions.h5ad`: what every arm says of every scored sample, for scanpy and its kin."""
 
 import json
 from collections.abc import Mapping
@@ -11,6 +11,7 @@ import pandas as pd
 
 from rnalearner.config import RunConfig
 from rnalearner.publish import publish_file
+from rnalearner.report.called import scored
 from rnalearner.report.classes import class_columns, class_names
 from rnalearner.report.names import plain
 
@@ -21,7 +22,7 @@ def prediction_data(
     values: pd.DataFrame | None = None,
     info: Mapping[str, Any] | None = None,
 ) -> anndata.AnnData:
-    """The test samples of all tasks; obs names are "task|sample".
+    """The scored samples of all tasks (of a test, else held out in turn); obs names are "task|sample".
 
     obs: rnalearner_task, sample, study, subject, rnalearner_label (the true group's name),
     rnalearner_unseen_subject, and for each arm rnalearner_<arm>_call (a group's name, "" where the arm
@@ -30,7 +31,7 @@ def prediction_data(
     `values` is log2(CPM + 1), rows named by sample and columns by Ensembl id; X is NaN for samples that
     it lacks, and has no genes without it. `info` goes into uns["rnalearner"] as JSON.
     """
-    test = predictions[predictions["split"] == "test"]
+    test = scored(predictions)
     test = test.assign(name=test["task"] + "|" + test["sample"])
     first = test.drop_duplicates("name").set_index("name")
     obs = pd.DataFrame(

@@ -9,6 +9,7 @@ import pandas as pd
 
 import rnalearner
 from rnalearner.config import RunConfig
+from rnalearner.report.called import scored_on
 from rnalearner.report.classes import class_names
 from rnalearner.report.inputs import RunTables
 from rnalearner.report.metrics import NOTHING
@@ -70,7 +71,10 @@ def _adopted(pretrain: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _tasks(config: RunConfig, tables: RunTables) -> dict[str, Any]:
-    """A task without test samples has its arms too, with what they made of the samples they learned from."""
+    """A task without test samples has its arms too, with what they made of the samples they learned from.
+
+    `n_test` counts the samples of `scored_on`; where that is null, `no_estimate` may say why.
+    """
     truth = {task.name: task.truth for task in config.tasks}
     tasks: dict[str, Any] = {}
 
@@ -81,6 +85,8 @@ def _tasks(config: RunConfig, tables: RunTables) -> dict[str, Any]:
                 "truth": truth.get(name, "unknown"),
                 "classes": class_names(config, name, n_classes),
                 "chance": 1 / n_classes,
+                "scored_on": scored_on(tables, name),
+                "no_estimate": None,
                 "n_test": n_test,
                 "n_test_unseen": n_test_unseen,
                 "arms": {},
@@ -109,6 +115,8 @@ def _tasks(config: RunConfig, tables: RunTables) -> dict[str, Any]:
             told = {name: row[name] for name in _UNTOLD if name != "genes"}
             told["genes"] = top_genes(tables.guided_genes, row["task"])
             task["guided_linear"] = (task["guided_linear"] or _unscored(1)) | told
+            why = row.get("no_estimate")
+            task["no_estimate"] = why if isinstance(why, str) and why else None
     if tables.runs is not None:
         for _, row in fit_table(tables.runs).iterrows():
             arms = entry(row["task"], n_classes.get(row["task"], 2), 0, 0)["arms"]
@@ -124,6 +132,7 @@ def _arm(row: pd.Series) -> dict[str, Any]:
     return {
         "test_accuracy": interval(""),
         "test_accuracy_unseen_subjects": interval("unseen_") if row["unseen_n_test"] else None,
+        "auroc": {"mean": row["auroc"], "low": row["auroc_low"], "high": row["auroc_high"]},
         "test_auroc": row["auroc"],
         "test_brier": row["brier"],
         "seeds": row["seeds"],
@@ -142,6 +151,7 @@ def _unscored(seeds: int) -> dict[str, Any]:
     return {
         "test_accuracy": NOTHING.as_dict(),
         "test_accuracy_unseen_subjects": None,
+        "auroc": NOTHING.as_dict(),
         "test_auroc": None,
         "test_brier": None,
         "seeds": seeds,

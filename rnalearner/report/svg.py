@@ -29,6 +29,18 @@ NAMES = {
     GREEN: "green",
     AMBER: "amber",
 }
+VARIABLES = {
+    "ink": ("#1b1f24", "#e7eaee"),
+    "faint": ("#667080", "#98a2b0"),
+    "paper": ("#ffffff", "#14171b"),
+    "grey": ("#5f6772", "#aab3bf"),
+    "blue": ("#0072b2", "#5cb3e6"),
+    "vermilion": ("#c85400", "#ff8f4d"),
+    "green": ("#00805d", "#35c79d"),
+    "amber": ("#a87400", "#e8b64a"),
+}
+"""What the names stand for on a light page, and on a dark one."""
+LIGHT, DARK = (" ".join(f"--{name}: {both[side]};" for name, both in VARIABLES.items()) for side in (0, 1))
 STYLE: dict[Any, Any] = {
     "font.size": 9,
     "axes.spines.top": False,
@@ -84,6 +96,16 @@ def inline_svg(figure: Figure, name: str, description: str) -> str:
     return text.replace("<svg", f'<svg role="img" aria-label="{_attribute(description)}"', 1)
 
 
+def standalone_svg(inline: str, title: str) -> str:
+    """What `inline_svg` made as a file of its own, with the page's colours, light or dark as its reader's."""
+    spaces = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
+    rules = "svg * { stroke-linejoin: round; stroke-linecap: butt; }"
+    dark = f"@media (prefers-color-scheme: dark) {{ svg {{ {DARK} }} }}"
+    opening, rest = inline.replace("<svg", f"<svg {spaces}", 1).split(">", 1)
+    head = f"<title>{_attribute(title)}</title><style>svg {{ {LIGHT} }} {dark} {rules}</style>"
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{opening}>{head}{rest}'
+
+
 def _of_the_page(tag: str, name: str) -> str:
     """A tag with the page's font and colours, and ids that begin with the figure's name."""
     tag = re.sub(r'\sxmlns(:\w+)?="[^"]*"', "", tag)
@@ -95,4 +117,4 @@ def _of_the_page(tag: str, name: str) -> str:
 
 
 def _attribute(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")

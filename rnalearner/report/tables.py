@@ -1,9 +1,13 @@
 """The report's tables, as data frames of numbers; the page decides how they look."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
+from rnalearner.report.called import SCORED_ON, scored
 from rnalearner.report.classes import class_columns, probabilities
+from rnalearner.report.curves import auroc_interval
 from rnalearner.report.metrics import Scores, score
 
 ARM_ORDER = ("none", "pretrained", "guided")
@@ -12,17 +16,18 @@ ARM_ORDER = ("none", "pretrained", "guided")
 def arm_table(predictions: pd.DataFrame) -> pd.DataFrame:
     """The encoder's arms, a row a task and arm: the analogue of the paper's Table 1.
 
-    From `predictions.csv`. Columns: task, arm, n_classes, then for all test samples and (prefix
-    `unseen_`) for those whose subject is in no other dataset of the task: n_test, seeds, accuracy, low,
-    high, auroc, brier. The intervals are over test samples (`metrics`).
+    From `predictions.csv`. Columns: task, arm, n_classes, scored_on (in words), then for all test samples
+    (of a task without a test: those held out in turn) and (prefix `unseen_`) for those whose subject is in
+    no other dataset of the task: n_test, seeds, accuracy, low, high, auroc, auroc_low, auroc_high, brier.
+    The intervals are over test samples (`metrics`, `curves`).
     """
-    test = predictions[predictions["split"] == "test"]
     rows = []
-    for (task, arm), group in test.groupby(["task", "arm"], sort=False):
+    for (task, arm), group in scored(predictions).groupby(["task", "arm"], sort=False):
         unseen = group[group["unseen_subject"]]
         named = {"task": task, "arm": arm, "n_classes": len(class_columns(group))}
-        rows.append(named | _flat(_encoder(group)) | _flat(_encoder(unseen), "unseen_"))
-    table = pd.DataFrame(rows, columns=_columns(["task", "arm", "n_classes"]))
+        named["scored_on"] = SCORED_ON[group["split"].iloc[0]]
+        rows.append(named | _encoder(group) | _encoder(unseen, "unseen_"))
+    table = pd.DataFrame(rows, columns=_columns(["task", "arm", "n_classes", "scored_on"]))
     return _in_arm_order(table)
 
 
@@ -44,18 +49,16 @@ def rival_table(rival_predictions: pd.DataFrame, rivals: pd.DataFrame | None = N
     rows = []
     for (task, arm, centred), group in rival_predictions.groupby(["task", "arm", "centred"], sort=False):
         of_task = rival_predictions[rival_predictions["task"] == task]
-        unseen = group[group["unseen_subject"]]
-        rows.append(
-            {"task": task, "arm": arm, "centred": bool(centred), "n_classes": len(class_columns(of_task))}
-            | _flat(_linear(group))
-            | _flat(_linear(unseen), "unseen_")
-        )
+        named = {"task": task, "arm": arm, "centred": bool(centred)}
+        known = None if rivals is None else rivals[(rivals[list(named)] == pd.Series(named)).all(axis=1)]
+        auroc = float("nan") if known is None or known.empty else float(known["test_auroc"].iloc[0])
+        named["n_classes"] = len(class_columns(of_task))
+        # Older runs name no split: they had a test.
+        named["scored_on"] = SCORED_ON[group["split"].iloc[0] if "split" in group else "test"]
+        unseen = _linear(group[group["unseen_subject"]], "unseen_")
+        rows.append(named | _linear(group, auroc=auroc) | unseen)
     key = ["task", "arm", "centred"]
-    table = pd.DataFrame(rows, columns=_columns([*key, "n_classes"]))
-    if rivals is not None:
-        known = table[key].merge(rivals, how="left", on=key)["test_auroc"]
-        table["auroc"] = table["auroc"].fillna(known)
-    return table
+    return pd.DataFrame(rows, columns=_columns([*key, "n_classes", "scored_on"]))
 
 
 def fit_table(runs: pd.DataFrame) -> pd.DataFrame:
@@ -118,11 +121,12 @@ def _in_arm_order(table: pd.DataFrame) -> pd.DataFrame:
     return table.iloc[np.lexsort((order, tasks))].reset_index(drop=True)
 
 
-def _encoder(group: pd.DataFrame) -> Scores:
+def _encoder(group: pd.DataFrame, prefix: str = "") -> dict[str, float]:
     y_n = group.drop_duplicates("sample")["y"].to_numpy()
     probability_rnc = np.stack([_by_seed(group, name) for name in class_columns(group)], axis=-1)
     unknown_rn = np.isnan(probability_rnc).any(-1)
-    return score(y_n, np.where(unknown_rn, np.nan, _by_seed(group, "call")), probability_rnc, probability_rnc)
+    call_rn = np.where(unknown_rn, np.nan, _by_seed(group, "call"))
+    return _flat(score(y_n, call_rn, probability_rnc, probability_rnc), y_n, prefix)
 
 
 def _by_seed(group: pd.DataFrame, column: str) -> np.ndarray:
@@ -131,15 +135,17 @@ def _by_seed(group: pd.DataFrame, column: str) -> np.ndarray:
     return wide[group["sample"].drop_duplicates()].to_numpy(float) if len(group) else np.empty((0, 0))
 
 
-def _linear(group: pd.DataFrame) -> Scores:
-    """By its score where there is one (two classes), else by its probabilities."""
+def _linear(group: pd.DataFrame, prefix: str = "", auroc: float = float("nan")) -> dict[str, float]:
+    """By its score where there is one (two classes), else by its probabilities; `auroc` where by neither."""
     probability_nc, score_n = probabilities(group), group["score"].to_numpy(float)
     ordering = probability_nc if np.isnan(score_n).any() else score_n
-    return score(group["y"].to_numpy(), group["call"].to_numpy()[None], ordering[None], probability_nc[None])
+    y_n = group["y"].to_numpy()
+    scores = score(y_n, group["call"].to_numpy()[None], ordering[None], probability_nc[None])
+    return _flat(replace(scores, auroc=auroc) if np.isnan(scores.auroc) else scores, y_n, prefix)
 
 
-def _flat(scores: Scores, prefix: str = "") -> dict[str, float]:
-    interval = scores.accuracy
+def _flat(scores: Scores, y_n: np.ndarray, prefix: str) -> dict[str, float]:
+    interval, of_auroc = scores.accuracy, auroc_interval(scores.auroc, y_n)
     values = {
         "n_test": scores.n_test,
         "seeds": scores.seeds,
@@ -147,11 +153,13 @@ def _flat(scores: Scores, prefix: str = "") -> dict[str, float]:
         "low": interval.low,
         "high": interval.high,
         "auroc": scores.auroc,
+        "auroc_low": of_auroc.low,
+        "auroc_high": of_auroc.high,
         "brier": scores.brier,
     }
     return {prefix + name: value for name, value in values.items()}
 
 
 def _columns(names: list[str]) -> list[str]:
-    measured = ["n_test", "seeds", "accuracy", "low", "high", "auroc", "brier"]
+    measured = ["n_test", "seeds", "accuracy", "low", "high", "auroc", "auroc_low", "auroc_high", "brier"]
     return names + measured + [f"unseen_{name}" for name in measured]

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from rnalearner.model.vector_sets import mean_interval
-from rnalearner.report.html import drawn
+from rnalearner.report.pictures import picture
 from rnalearner.report.svg import BLUE, FAINT, GREY, INK, VERMILION, styled
 
 KINDS = {"vectors": "gene vectors", "axes": "principal axes", "random": "random vectors"}
@@ -29,7 +29,14 @@ def vectors_section(sets: pd.DataFrame | None) -> dict[str, Any]:
         "over_axes": over_axes,
         "above_chance": float((sets["vectors"] > 0.5).mean()),
         "top": sets.sort_values("vectors", ascending=False, kind="stable").head(TOP_SETS).to_dict("records"),
-        "figure": drawn(sets_figure, sets, name="vector-sets"),
+        "figure": picture(
+            sets_figure,
+            sets,
+            name="vector-sets",
+            title="Gene sets among the gene vectors",
+            caption="A dot a set; diamonds are means and bars their 95 % bootstrap intervals over sets. Sets "
+            "share genes, so the intervals are somewhat too narrow.",
+        ),
     }
 
 

@@ -6,6 +6,8 @@ from typing import Any
 
 from rnalearner.report.metrics import Estimate, fewest_right_above_chance
 
+IN_TURN = "held out in turn"
+
 
 def verdict(summary: Mapping[str, Any]) -> list[str]:
     """Three lines from a summary: pretraining, the arms, the linear rivals; a fourth, of the guided linear
@@ -78,6 +80,10 @@ def _arms(tasks: Mapping[str, Any]) -> str:
 def _arms_of(name: str, task: Mapping[str, Any]) -> str:
     if not task["n_test"]:
         return f"on {name} nothing was scored: it has no test samples"
+    if task.get("scored_on") == IN_TURN:
+        return (
+            f"on {name} no arm was scored: it has no test samples, and only linear models try held-out ones"
+        )
     arms = {arm: _estimate(scores) for arm, scores in task["arms"].items()}
     known = {arm: accuracy for arm, accuracy in arms.items() if accuracy is not None}
     listed = ", ".join(f"{arm} {_interval(accuracy)}" for arm, accuracy in known.items())
@@ -109,7 +115,9 @@ def _rivals(tasks: Mapping[str, Any]) -> str:
     if tasks and not scored:
         return "Linear rivals: with no test samples there is nothing to compare them on."
     told = [_rival_of(name, task) for name, task in scored.items() if task["linear"]]
-    weights = sorted({(int(task["n_test"]), len(task["classes"])) for task in scored.values()})
+    weights = sorted(
+        {(int(task["n_test"]), len(task["classes"]), _samples(task)) for task in scored.values()}
+    )
     if not told:
         return "Linear rivals: none were run, and without one no accuracy above means much."
     return (
@@ -143,7 +151,10 @@ def _learner_of(name: str, task: Mapping[str, Any]) -> str:
     learner, accuracy = task["guided_linear"], _estimate(task["guided_linear"])
     how = " without a guide" if learner["guided"] is False else ""
     if accuracy is None:
-        return f"on {name}{how} nothing was scored: it has no test samples"
+        why = f", and {task['no_estimate']}" if task.get("no_estimate") else ""
+        return f"on {name}{how} nothing was scored: it has no test samples{why}"
+    if task.get("scored_on") == IN_TURN:
+        how += f" ({_samples(task)})"
     others = [("rival", *found)] if (found := _best(task["linear"])) is not None else []
     others += [("encoder arm", *found)] if (found := _best(task["arms"])) is not None else []
     told = ", ".join(
@@ -155,13 +166,17 @@ def _learner_of(name: str, task: Mapping[str, Any]) -> str:
     return said + (" (labels shuffled: chance is right)" if task["truth"] == "shuffled" else "")
 
 
-def _weight(n_test: int, n_classes: int) -> str:
-    """What so many test samples can tell."""
+def _samples(task: Mapping[str, Any]) -> str:
+    return f"samples {IN_TURN}" if task.get("scored_on") == IN_TURN else "test samples"
+
+
+def _weight(n_test: int, n_classes: int, samples: str) -> str:
+    """What so many samples can tell."""
     fewest = fewest_right_above_chance(n_test, 1 / n_classes)
     of_classes = "" if n_classes == 2 else f" of {n_classes} classes"
     if fewest is None:
-        return f"{n_test} test samples{of_classes} can never exclude chance"
-    return f"of {n_test} test samples{of_classes} at least {fewest} must be right to exclude chance"
+        return f"{n_test} {samples}{of_classes} can never exclude chance"
+    return f"of {n_test} {samples}{of_classes} at least {fewest} must be right to exclude chance"
 
 
 def _best(arms: Mapping[str, Any]) -> tuple[str, Estimate] | None:

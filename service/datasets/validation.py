@@ -16,7 +16,14 @@ from sqlalchemy import RowMapping, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from service.crash import reached
-from service.dataset_files import CANONICAL, canonical_labels, dataset_folder, labels_name, table_of
+from service.dataset_files import (
+    CANONICAL,
+    canonical_labels,
+    dataset_folder,
+    labels_name,
+    look_name,
+    table_of,
+)
 from service.datasets.jail import is_jailed, jailed, plain_file, say_how
 from service.datasets.retention import sweep, sweep_files
 from service.datasets.uploads import files_lock, scratch, sync_folder
@@ -28,9 +35,9 @@ from service.store.database import Database, now
 from service.store.tables import datasets
 
 _READ = "read"
-_REPORT_BYTES, _CANONICAL_BYTES = 2**24, 2**34
+_REPORT_BYTES, _LOOK_BYTES, _CANONICAL_BYTES = 2**24, 2**24, 2**34
 """Of what a reader leaves, at most."""
-_LEAST_CPU_S, _BYTES_A_CPU_S = 10.0, 2**20
+_LEAST_CPU_S, _BYTES_A_CPU_S = 6.0, 2**20
 """What reading may compute: so long, and a second more for each MiB of the upload."""
 # A jail passes a signal on as the exit code of a shell.
 _TOO_SLOW = (-signal.SIGXCPU, 128 + signal.SIGXCPU, -signal.SIGALRM, 128 + signal.SIGALRM)
@@ -76,7 +83,7 @@ class Validator:
     def examine(self, table: Path, name: str, sheet: Path | None, folder: Path) -> Validation | None:
         """What the child says of a table; None where the gateway stops.
 
-        `folder` is for its files; in its `read/` lies what the child made of a good table.
+        `folder` is for its files; in its `read/` lies what the child made of a table that it could read.
         """
         with self._one_child:
             return self._ask(table, name, sheet, folder)
@@ -111,7 +118,7 @@ class Validator:
                 return False
             reached("validate.read")
             with files_lock(self._settings):
-                if answer.valid:
+                if answer.report is not None:
                     _keep(own / _READ, folder, labels)
                 reached("validate.kept")
                 self._commit(row, answer)
@@ -169,7 +176,7 @@ class Validator:
         if code == 0 and plain_file(report, _REPORT_BYTES):
             with suppress(OSError, ValidationError):
                 answer = Validation.model_validate_json(report.read_bytes())
-                if not answer.valid or plain_file(out / CANONICAL, _CANONICAL_BYTES):
+                if answer.report is None or plain_file(out / CANONICAL, _CANONICAL_BYTES):
                     return answer
         with (folder / "errors.txt").open("rb") as errors:
             _log.warning("the child that read an upload ended with %s: %s", code, errors.read(2000))
@@ -184,9 +191,13 @@ class Validator:
 
 
 def _keep(made: Path, folder: Path, labels: str | None) -> None:
-    """Canonical files to their dataset; whatever else a reader left goes with its scratch folder."""
-    for name, kept in ((CANONICAL, CANONICAL), (canonical_labels(None), canonical_labels(labels))):
-        if folder.is_dir() and plain_file(made / name, _CANONICAL_BYTES):
+    """Canonical files and the look to their dataset; all else that a reader left goes with its folder."""
+    for name, kept, most in (
+        (CANONICAL, CANONICAL, _CANONICAL_BYTES),
+        (canonical_labels(None), canonical_labels(labels), _CANONICAL_BYTES),
+        (look_name(None), look_name(labels), _LOOK_BYTES),
+    ):
+        if folder.is_dir() and plain_file(made / name, most):
             with (made / name).open("rb") as file:
                 os.fsync(file.fileno())
             (made / name).rename(folder / kept)

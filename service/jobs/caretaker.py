@@ -6,6 +6,7 @@ handed back as errands; none of them holds a transaction open while it talks.
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -15,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from rnalearner.errors import RnalearnerError
 from rnalearner.layout import RunLayout
+from rnalearner.publish import remove_halves
 from service.crash import reached
 from service.jobs.bulletin import Bulletin
 from service.jobs.history import Entry, record
@@ -159,7 +161,9 @@ class Caretaker:
         moment = now()
         if not said_so:
             self._abandon(job)
-        self._change(job, [Entry(moment, "ended", outcome)], **outcome, ended=moment)
+        if self._change(job, [Entry(moment, "ended", outcome)], **outcome, ended=moment):
+            with suppress(OSError):  # of an attempt that was killed; where they cannot go they do no harm
+                remove_halves(self._settings.jobs / job.id)
         reached("result.committed")
 
     def _again(self, job: Row[Any], decision: Decision, said_so: bool) -> None:

@@ -3,23 +3,28 @@
 import base64
 import binascii
 import re
+from contextlib import suppress
 from functools import partial
 from typing import Annotated, Any, cast
 
 import anyio
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 from fastapi.concurrency import contextmanager_in_threadpool
+from pydantic import ValidationError
 from sqlalchemy import Connection, RowMapping
 from starlette.concurrency import run_in_threadpool
 
 from service.crash import reached
+from service.dataset_files import dataset_folder, look_name
 from service.datasets import rows as datasets
 from service.datasets.deletion import delete_dataset
 from service.datasets.multipart import Form
 from service.datasets.uploads import LABELS_MB, receive, refuse_declared, scratch
+from service.gateway import Gateway
 from service.problems import ProblemError, problems
-from service.schemas.base import Fault, Sha256
+from service.schemas.base import Sha256
 from service.schemas.datasets import DatasetPage, DatasetPublic, DatasetReport, DatasetState
+from service.schemas.looks import DatasetLook
 from service.web.cursors import Cursor, Limit, link, place
 from service.web.deps import GatewayDep, Reader, Writer
 from service.web.etags import NOT_MODIFIED, IfNoneMatch, tagged
@@ -134,7 +139,7 @@ async def post_dataset(request: Request, caller: Writer, gateway: GatewayDep) ->
 async def validate_dataset(request: Request, caller: Writer, gateway: GatewayDep) -> DatasetReport:
     """What would be said of a table and its sheet if they were uploaded; nothing is kept.
 
-    A table that cannot be used is a problem, 422, which names the fault and its place.
+    A table or a sheet that cannot be used is a problem, 422, which names the fault and its place.
     """
     settings = gateway.settings
     refuse_declared(request, settings, settings.max_upload_mb + LABELS_MB + 1)
@@ -149,10 +154,10 @@ async def validate_dataset(request: Request, caller: Writer, gateway: GatewayDep
     if answer is None:
         what, remedy = "is stopping", "ask again in a minute"
         raise ProblemError(503, "stopping", "the gateway", what, remedy, headers={"Retry-After": "10"})
-    if answer.report is None:
-        fault = cast(Fault, answer.problem)
+    if answer.problem is not None:
+        fault = answer.problem
         raise ProblemError(422, "unusable-table", fault.where, fault.what, fault.remedy, [fault])
-    return answer.report
+    return cast(DatasetReport, answer.report)
 
 
 @router.put(
@@ -212,6 +217,25 @@ async def read_dataset(
     return tagged(_shown(row), held)
 
 
+@router.get(
+    "/datasets/{dataset_id}/look",
+    response_model=DatasetLook,
+    responses=NOT_MODIFIED | problems(404, 409),
+)
+async def show_look(
+    dataset_id: DatasetId, caller: Reader, gateway: GatewayDep, held: IfNoneMatch = None
+) -> Response:
+    """What is seen of a table at once: library sizes, principal components, correlations, a suspected batch.
+
+    A table that cannot be read has none; one whose sheet alone cannot be used does.
+    """
+    look = await run_in_threadpool(read_look, gateway, caller.owner, dataset_id)
+    if look is None:
+        what, remedy = "has no look: its table could not be read", "see its problem, and mend the table"
+        raise ProblemError(404, "no-such-look", f"dataset {dataset_id}", what, remedy)
+    return tagged(look.model_dump_json().encode(), held)
+
+
 @router.delete("/datasets/{dataset_id}", status_code=204, responses=problems(404))
 async def remove_dataset(dataset_id: DatasetId, caller: Writer, gateway: GatewayDep) -> None:
     """Remove a dataset and all that derives from it: files, jobs, their results, and jobs that read those.
@@ -220,6 +244,24 @@ async def remove_dataset(dataset_id: DatasetId, caller: Writer, gateway: Gateway
     """
     await run_in_threadpool(delete_dataset, gateway.database, gateway.settings, caller.owner, dataset_id)
     gateway.supervisor.wake()
+
+
+def read_look(gateway: Gateway, owner: str, dataset_id: str) -> DatasetLook | None:
+    """What the jail has seen of a table; None where it could not be read, or the look is none.
+
+    Raises ProblemError 404 for a dataset that is not the owner's, 409 for one that is being validated.
+    """
+    with gateway.database.read() as connection:
+        row = datasets.get(connection, owner, dataset_id)
+    if row["state"] == "VALIDATING":
+        what, remedy = "is still being validated", "ask again soon"
+        where = f"dataset {dataset_id}"
+        raise ProblemError(409, "dataset-not-ready", where, what, remedy, headers={"Retry-After": "1"})
+    if row["report"] is not None:
+        path = dataset_folder(gateway.settings, owner, dataset_id) / look_name(row["labels_sha256"])
+        with suppress(OSError, ValidationError):
+            return DatasetLook.model_validate_json(path.read_bytes())
+    return None
 
 
 def _shown(row: RowMapping) -> bytes:

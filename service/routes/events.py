@@ -81,11 +81,11 @@ async def read_metrics(
     job_id: JobPath, caller: Reader, gateway: GatewayDep, held: IfNoneMatch = None
 ) -> Response:
     """The figures that its progress carried; the latest ones where there are very many."""
-    metrics = await run_in_threadpool(_metrics, gateway, caller.owner, job_id)
+    metrics = await run_in_threadpool(metrics_of, gateway, caller.owner, job_id)
     return tagged(metrics.model_dump_json().encode(), held)
 
 
-def _metrics(gateway: Gateway, owner: str, job_id: str) -> JobMetrics:
+def metrics_of(gateway: Gateway, owner: str, job_id: str) -> JobMetrics:
     told = select(events.c.at, events.c.data).where(events.c.job == job_id, events.c.kind == "progress")
     with gateway.database.read() as connection:
         jobs.find(connection, owner, job_id)

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from service.schemas.base import Fault, Public, Sha256, Time
 
@@ -52,12 +52,17 @@ class DatasetReport(Public):
     """The column that names animals, if there is one."""
     not_in_sheet: list[str]
     """Samples that the sheet does not list, 1,000 at most."""
+    warnings: list[Fault] = Field(default=[])
+    """What its owner should act on before asking anything of it: where, what, and the remedy."""
     notes: list[str]
-    """What its owner should know before asking anything of it, as sentences."""
+    """What is good to know: how the table was understood, as sentences."""
 
 
 class DatasetPublic(Public):
-    """One uploaded table."""
+    """One uploaded table.
+
+    It has both a report, of the table alone, and a problem where only its sheet cannot be used.
+    """
 
     id: Sha256
     """sha256 of its bytes."""
@@ -78,17 +83,17 @@ class DatasetPage(Public):
 
 
 class Validation(Public):
-    """What the child that reads an upload says: a report, or what is wrong."""
+    """What the child that reads an upload says: a report, what is wrong, or both where only the sheet is."""
 
     report: DatasetReport | None
     problem: Fault | None
 
     @model_validator(mode="after")
     def _one_of_them(self) -> "Validation":
-        if (self.report is None) == (self.problem is None):
+        if self.report is None and self.problem is None:
             raise ValueError("a report or a problem")
         return self
 
     @property
     def valid(self) -> bool:
-        return self.report is not None
+        return self.problem is None

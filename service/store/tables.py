@@ -32,6 +32,7 @@ keys = Table(
     Column("expires", Double),
     Column("revoked", Double),
     Column("last_used", Double),
+    Column("parent", String(32), index=True, comment="of a browser's session: the key that it was made from"),
 )
 
 datasets = Table(

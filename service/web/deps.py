@@ -9,8 +9,9 @@ from starlette.concurrency import run_in_threadpool
 from service.gateway import Gateway
 from service.problems import ProblemError
 from service.store.keys import Caller
+from service.web.session import session_of
 
-__all__ = ["Admin", "Caller", "GatewayDep", "Reader", "Trainer", "Writer"]
+__all__ = ["Admin", "Caller", "GatewayDep", "Reader", "Trainer", "Writer", "whose"]
 
 _bearer = HTTPBearer(
     scheme_name="key", bearerFormat="rnal_<id>_<secret>", description="An API key.", auto_error=False
@@ -25,6 +26,13 @@ async def _gateway(request: Request) -> Gateway:  # async: FastAPI would call ot
 GatewayDep = Annotated[Gateway, Depends(_gateway)]
 
 
+async def whose(request: Request, key: str) -> Caller | None:
+    """Whoever this key, or session, belongs to; None where it opens nothing."""
+    ring = request.app.state.gateway.keys
+    caller: Caller | None = ring.remembered(key) or await run_in_threadpool(ring.look_up, key)
+    return caller
+
+
 class _Needs:
     """The caller, if the key is good (else 401), not too busy (else 429) and has the scope (else 403)."""
 
@@ -34,13 +42,13 @@ class _Needs:
     async def __call__(
         self, request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
     ) -> Caller:
-        ring, rates = request.app.state.gateway.keys, request.app.state.rates
-        key = "" if credentials is None else credentials.credentials
-        caller: Caller | None = ring.remembered(key) or await run_in_threadpool(ring.look_up, key)
+        rates = request.app.state.rates
+        key = session_of(request) if credentials is None else credentials.credentials
+        caller = await whose(request, key)
         if caller is None:
             if request.client is not None:
                 rates.bad_key(request.client.host)
-            what = "is missing" if credentials is None else "is unknown, expired or revoked"
+            what = "is unknown, expired or revoked" if key else "is missing"
             challenge = {"WWW-Authenticate": 'Bearer realm="rnalearner"'}
             remedy = "send `Authorization: Bearer rnal_...`"
             raise ProblemError(401, "unauthorised", "API key", what, remedy, headers=challenge)

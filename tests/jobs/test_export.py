@@ -4,21 +4,24 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
 
 from jobs.adopt import adopt_checkpoint, adopt_gene_guide, checked_model, started_from
-from jobs.export import add_model, export
+from jobs.export import MOST_GENES, TOLD, add_model, export
 from jobs.run import needed, run_verb
 from rnalearner.config import RunConfig, load_recipe
-from rnalearner.errors import CheckpointError, RecipeError
+from rnalearner.errors import CheckpointError, InputError, RecipeError
+from rnalearner.guide.gene_guide import GeneGuide
 from rnalearner.guide.scaling import Guide
 from rnalearner.layout import PublishedModel, RunLayout
 from rnalearner.model.build import identity, new_encoder, save_encoder
 from rnalearner.model.encoder import random_gene_vectors
 from rnalearner.publish import sha256_of, write_json, write_text
 from rnalearner.shards.read import ShardStore
+from rnalearner.spreadsheet import read_csv, write_csv
 
 RECIPE = Path(__file__).resolve().parents[2] / "jobs" / "recipes" / "smoke.toml"
 
@@ -51,6 +54,12 @@ def layout(tmp_path_factory: pytest.TempPathFactory, config: RunConfig) -> RunLa
     scouts = {"scout_id": [0, 1, 2], "name": ["a", "b", "c"], "accuracy": [0.9, None, 0.7], "moved": 0.1}
     counts = {"n_train": 9, "n_held": 3, "epochs": 2, "steps": 4, "loss": 0.1, "converged": True}
     pd.DataFrame(scouts | counts | {"failed": ["", "lost", ""]}).to_csv(layout.scouts, index=False)
+    told = {"parameters": 9, "moved": 0.12345678, "share": 1.0, "agreement": 0.5}
+    write_csv(layout.guide_table("layers"), pd.DataFrame([{"layer": "block 1, attention"} | told]))
+    tensor = {"layer": "block 1, attention", "tensor": "=to_q"}
+    write_csv(layout.guide_table("tensors"), pd.DataFrame([tensor | told]))
+    many = {"gene": [f"G{number}" for number in range(MOST_GENES + 5)], "moved": 1 / 3, "times_median": 1.0}
+    write_csv(layout.guide_table("genes"), pd.DataFrame(many))
     marker = {"phase": "pretrain", "seconds": 1.0, "figures": {"validation_samples": 32}}
     write_json(layout.marker("pretrain"), marker)
     return layout
@@ -102,6 +111,57 @@ def test_the_card_tells_what_the_model_is_made_of(
     assert card["gene_guide"]["strategy"] == "inside_study"
     assert card["gene_guide"]["studies"] == card["corpus"]["studies"]
     assert card["recipe_sha256"] == sha256_of(layout.recipe)
+
+
+def test_a_model_can_be_looked_at_without_its_weights(model: PublishedModel, layout: RunLayout):
+    known = GeneGuide.load(layout.gene_guide)
+    table = read_csv(model.gene_guide_table, keep_default_na=False)
+    assert list(table) == ["gene", "symbol", "guide", "n_studies"]
+    assert len(table) == len(known.genes)
+    assert table["guide"].is_monotonic_decreasing
+    said = dict(zip(known.genes, known.guide_g, strict=True))
+    np.testing.assert_allclose(table["guide"], [said[gene] for gene in table["gene"]], rtol=1e-5)
+    assert (table["n_studies"] > 0).any()
+    layers = pd.read_csv(model.guide_table("layers"))
+    assert layers["layer"].tolist() == ["block 1, attention"]
+    assert pd.read_csv(model.guide_table("tensors"))["tensor"].tolist() == ["'=to_q"]
+    genes = pd.read_csv(model.guide_table("genes"))
+    assert (len(genes), genes["gene"].iloc[0]) == (MOST_GENES, "G0")
+
+
+def test_a_model_of_a_run_without_tables_has_none_and_is_whole(
+    config: RunConfig, layout: RunLayout, tmp_path: Path
+):
+    other = RunLayout(shutil.copytree(layout.root, tmp_path / "run"))
+    for name in TOLD:
+        other.guide_table(name).unlink()
+    export(config, other, say_nothing)
+    checked_model(other.exported)
+    assert not other.exported.guide_table("layers").exists()
+    assert other.exported.gene_guide_table.exists()
+
+
+def test_a_model_of_an_older_version_gets_the_table_of_its_gene_guide(copy: PublishedModel, tmp_path: Path):
+    for path in copy.root.glob("*.csv"):
+        path.unlink()
+    added = PublishedModel(add_model(copy.root, tmp_path / "models", "osd"))
+    assert [path.name for path in added.root.glob("*.csv")] == ["gene_guide.csv"]
+
+
+def test_a_table_that_somebody_has_put_into_a_model_does_not_travel_as_it_is(
+    copy: PublishedModel, tmp_path: Path
+):
+    table = read_csv(copy.gene_guide_table, keep_default_na=False)
+    table.assign(symbol="=1+1", guide=0.0, more="x").to_csv(copy.gene_guide_table, index=False)
+    added = PublishedModel(add_model(copy.root, tmp_path / "models", "osd"))
+    found = pd.read_csv(added.gene_guide_table)
+    assert list(found) == ["gene", "symbol", "guide", "n_studies"]
+    assert (found["symbol"] == "'=1+1").all()
+    assert (found["guide"] > 0).any()
+    copy.guide_table("layers").write_text("something else\n")
+    with pytest.raises(InputError, match=r"guide_layers\.csv: lacks the column"):
+        add_model(copy.root, tmp_path / "models", "other")
+    assert not (tmp_path / "models" / "other").exists()
 
 
 def test_the_card_claims_no_more_than_was_shown(model: PublishedModel):

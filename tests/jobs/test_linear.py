@@ -58,6 +58,29 @@ def test_a_run_of_the_linear_model_needs_no_encoder_and_no_ray(layout: RunLayout
     assert "Guided linear model: on flight_a" in summary["verdict"][3]
 
 
+def test_twelve_mice_and_no_second_study_are_held_out_in_turn_and_reported(config: RunConfig, tmp_path: Path):
+    alone = config.tasks[0].model_copy(update={"validation": None, "test": None})
+    layout = RunLayout(tmp_path / "run")
+    run("report", config.model_copy(update={"tasks": (alone,)}), layout, with_needs=True)
+    predictions = pd.read_csv(layout.linear("predictions"))
+    assert predictions["split"].value_counts().to_dict() == {"train": 12, "held_out": 12}
+    rivals = pd.read_csv(layout.linear("rivals"))
+    assert (rivals["split"] == "held_out").all()
+    task = json.loads((layout.report / "summary.json").read_text())["tasks"]["flight_a"]
+    assert (task["scored_on"], task["n_test"]) == ("held out in turn", 12)
+    runs = pd.read_csv(layout.linear("runs"))
+    assert task["guided_linear"]["test_auroc"] == pytest.approx(runs["held_out_auroc"].item())
+    rows = pd.read_csv(layout.linear("predictions")).query("split == 'held_out'")
+    obs = anndata.read_h5ad(layout.report / "predictions.h5ad").obs
+    assert obs["sample"].tolist() == rows["sample"].tolist()
+    assert {path.name for path in layout.report_figures.iterdir()} == {
+        *("accuracy.svg", "roc-0.svg", "calibration-0.svg", "figures.json")
+    }
+    told = json.loads(layout.report_answers.read_text())["tasks"]["flight_a"]
+    assert [sample["probability"][1] for sample in told["samples"]] == pytest.approx(rows["p1"].tolist())
+    assert told["scores"][0]["auroc"] == task["guided_linear"]["auroc"]
+
+
 def test_it_does_nothing_twice_and_runs_again_with_another_setting(layout: RunLayout, config: RunConfig):
     first = run("linear", config, layout)["linear"]
     assert run("linear", config, layout)["linear"]["made"] == first["made"]
@@ -74,6 +97,17 @@ def test_new_samples_are_asked_in_one_more_command(layout: RunLayout, tmp_path: 
     given = {"predict.run": layout.root, "predict.table": tmp_path / "new.csv"}
     figures = run("predict", load_recipe(None, given), RunLayout(tmp_path / "asked"))["predict"]["figures"]
     assert (figures["method"], figures["arm"], figures["samples"]) == ("linear", "linear", 12)
+    told = json.loads(RunLayout(tmp_path / "asked").predict_answers.read_text())["tasks"]["flight_a"]
+    in_report = json.loads(layout.report_answers.read_text())["tasks"]["flight_a"]
+    assert told.keys() == in_report.keys()
+    for new, known in zip(told["samples"], in_report["samples"], strict=True):
+        assert new["probability"] == pytest.approx(known["probability"], abs=1e-6)
+        assert [new[name] for name in ("sample", "call", "abstained", "reason", "label")] == [
+            *(known[name] for name in ("sample", "call", "abstained", "reason")),
+            None,
+        ]
+    assert told["genes"] == in_report["genes"]
+    assert (told["scored_on"], told["scores"]) == (None, [])
     obs = anndata.read_h5ad(tmp_path / "asked" / figures["files"][0]).obs
     in_run = pd.read_csv(layout.linear("predictions")).query("split == 'test'").set_index("sample")
     np.testing.assert_allclose(obs["rnalearner_probability_FLT"], in_run.loc[obs.index, "p1"], atol=1e-6)

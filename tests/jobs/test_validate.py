@@ -17,6 +17,7 @@ from jobs.validate import validate
 from jobs.validation_report import label_column, sheet_column, subject_column
 from rnalearner.layout import PublishedModel
 from service.schemas.datasets import DatasetReport, Validation
+from service.schemas.looks import DatasetLook
 
 SAMPLES = [f"S{number}" for number in range(1, 7)]
 GENES = [f"ENSMUSG{number:011d}" for number in range(1, 41)]
@@ -54,6 +55,14 @@ def report(answer: Validation) -> DatasetReport:
     return answer.report
 
 
+def warned(found: DatasetReport) -> list[str]:
+    return [f"{fault.where}: {fault.what}; {fault.remedy}." for fault in found.warnings]
+
+
+def look_in(folder: Path) -> DatasetLook:
+    return DatasetLook.model_validate_json((folder / "out" / "look.json").read_bytes())
+
+
 def sentence(answer: Validation) -> str:
     assert answer.problem is not None
     fault = answer.problem
@@ -71,7 +80,11 @@ def test_a_table_with_a_sheet_of_three_groups_is_described(say: Any) -> None:
         "name": "label", "values": {"a": 2, "b": 2, "c": 2}, "n_values": 3,
     }  # fmt: skip
     assert (found.label_column, found.subject_column) == ("label", "animal")
-    assert found.notes == ["Rename the column animal to subject to keep animals apart."]
+    assert found.notes == []
+    assert warned(found) == [
+        "column animal: it names the animals, it seems, and is not taken to; rename it to subject, so that "
+        "samples of one animal are kept together."
+    ]
 
 
 def test_a_transposed_gzipped_table_is_taken_as_it_is(say: Any) -> None:
@@ -99,15 +112,14 @@ def test_twins_fractions_and_odd_groups_are_noted(say: Any) -> None:
     found = report(say(csv(values), sheet))
     assert (found.integer, found.n_duplicates, found.duplicates) == (False, 1, [("S1", "S2")])
     assert (found.label_column, found.not_in_sheet) == ("group", ["S6"])
-    notes = " ".join(found.notes)
+    assert "not whole" in found.notes[0]
     for part in (
-        "not whole",
-        "S1 and S2 for one",
-        "1 samples are not in the sheet (first: S6)",
-        "Only one sample has c in the column group",
-        "The sheet lists 1 samples that the table does not have",
+        "samples S1 and S2: are nearly alike (log2 CPM correlate at 1.00000); keep one of them",
+        "the sheet: it lacks 1 of the samples: S6; add a line",
+        "column group: only one sample is c (S5); add samples of that group",
+        "the sheet: it lists 1 samples that the table lacks: S9; write their names",
     ):
-        assert part in notes
+        assert part in " ".join(warned(found))
 
 
 def test_the_share_of_each_published_models_genes_is_told(say: Any, tmp_path: Path) -> None:
@@ -120,7 +132,8 @@ def test_the_share_of_each_published_models_genes_is_told(say: Any, tmp_path: Pa
     (tmp_path / "models" / "damaged" / "card.json").write_text("{}")
     found = report(say(csv(), models=tmp_path / "models"))
     assert found.models == {"all": 1.0, "few": 0.25}
-    assert found.notes == ["The table measures only 25% of the genes of the model few."]
+    assert "model few: the table measures only 25% of its genes; choose another model" in warned(found)[0]
+    assert "model all" not in " ".join(warned(found))
 
 
 def test_an_h5ads_own_columns_count_as_a_sheets(say: Any, tmp_path: Path) -> None:
@@ -243,4 +256,73 @@ def test_nasas_own_table_is_taken_as_it_is(shared_data: Path, tmp_path: Path) ->
 def test_names_of_the_sheet_that_come_near_are_suggested(say: Any) -> None:
     found = report(say(csv(COUNTS_NG), "sample,group\nS1,a\nS2,a\nS3,b\nS4,b\ns5,c\n"))
     assert found.not_in_sheet == ["S5", "S6"]
-    assert "S5 is perhaps s5 (other case): names must be the same to match." in found.notes
+    assert any("S5 is perhaps s5 (other case); write their names" in said for said in warned(found))
+
+
+def test_a_look_has_sizes_components_and_the_sheet_in_the_order_of_the_samples(
+    say: Any, tmp_path: Path
+) -> None:
+    backwards = "\n".join(
+        ["sample,label,day", *(f"S{n},{'ab'[n % 2]},{'xyz'[n % 3]}" for n in range(6, 0, -1))]
+    )
+    report(say(csv(), backwards))
+    look = look_in(tmp_path)
+    assert look.samples == SAMPLES
+    assert look.totals == COUNTS_NG.sum(axis=1).tolist()
+    assert look.n_expressed == (COUNTS_NG > 0).sum(axis=1).tolist()
+    assert [len(row) for row in look.components] == [3] * 6
+    assert np.abs(np.array(look.components).sum(axis=0)).max() < 1e-3
+    assert 0 < look.explained[2] <= look.explained[1] <= look.explained[0] < 1
+    assert look.correlation is not None
+    assert np.diag(look.correlation).tolist() == [1.0] * 6
+    assert look.sheet is not None
+    assert look.sheet.columns == ["label", "day"]
+    assert look.sheet.cells[0] == ["b", "y"]
+    assert [(grouping.name, grouping.values) for grouping in look.groupings] == [("day", list("yzxyzx"))]
+    assert look.batch is None
+
+
+def test_without_a_sheet_the_parts_of_the_names_are_offered(say: Any, tmp_path: Path) -> None:
+    report(say(csv(samples=["FLT_1", "FLT_2", "FLT_3", "GC_1", "GC_2", "GC_3"])))
+    look = look_in(tmp_path)
+    assert look.sheet is not None
+    assert (look.sheet.columns, look.sheet.cells) == ([], [[]] * 6)
+    assert {grouping.name: grouping.values for grouping in look.groupings} == {
+        "part 1 of the names": ["FLT"] * 3 + ["GC"] * 3,
+        "part 2 of the names": list("123123"),
+    }
+    assert {grouping.kind for grouping in look.groupings} == {"name part"}
+
+
+def test_a_sheet_too_long_to_be_edited_is_not_shown_cut(say: Any, tmp_path: Path) -> None:
+    report(say(csv(), THREE_GROUPS.replace("m0", "m" * 300)))
+    assert look_in(tmp_path).sheet is None
+
+
+def test_a_sheet_that_cannot_be_used_does_not_hide_its_table(say: Any, tmp_path: Path) -> None:
+    answer = say(csv(), "sample,label\nX1,a\nX2,b\n")
+    assert not answer.valid
+    assert "none of the samples" in sentence(answer)
+    found = report(answer)
+    assert (found.n_samples, found.columns, found.warnings) == (6, [], [])
+    assert look_in(tmp_path).samples == SAMPLES
+    assert (tmp_path / "out" / "counts.parquet").is_file()
+    assert not (tmp_path / "out" / "labels.parquet").exists()
+
+
+def test_behind_a_sheet_that_cannot_be_used_an_h5ads_own_columns_stay(say: Any, tmp_path: Path) -> None:
+    obs = pd.DataFrame({"condition": list("aabbba")}, index=SAMPLES)
+    anndata.AnnData(COUNTS_NG.astype(np.float32), obs=obs, var=pd.DataFrame(index=GENES)).write_h5ad(
+        tmp_path / "x.h5ad"
+    )
+    answer = say((tmp_path / "x.h5ad").read_bytes(), "sample,label\nS1,a,b\n", file="table.h5ad")
+    assert "line of sample S1 has 3 fields" in sentence(answer)
+    assert [column.name for column in report(answer).columns] == ["condition"]
+    sheet = look_in(tmp_path).sheet
+    assert sheet is not None
+    assert sheet.cells == [["a"], ["a"], ["b"], ["b"], ["b"], ["a"]]
+
+
+def test_a_table_that_cannot_be_read_has_no_look(say: Any, tmp_path: Path) -> None:
+    assert say("no table at all", THREE_GROUPS).report is None
+    assert list((tmp_path / "out").iterdir()) == []

@@ -2,11 +2,9 @@
 
 import json
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,75 +12,10 @@ import anndata
 import pandas as pd
 import pytest
 
-from rnalearner.config import SimulationConfig
-from rnalearner.counts.recount3 import Recount3Source
-from rnalearner.counts.simulate import simulate
+from tests.jobs.conftest import Tables
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 QUICK = ("--settings.epochs", "5", "--settings.seeds", "1", "--settings.learning_rate", "0.003")
-
-
-@dataclass(frozen=True)
-class Tables:
-    """What a user has: a labelled table and a table to be asked about."""
-
-    labelled: Path
-    sheet: Path
-    new: Path
-
-
-@pytest.fixture(scope="module")
-def simulated(tmp_path_factory: pytest.TempPathFactory) -> Tables:
-    """Two studies of the simulator, written as OSDR writes its files."""
-    folder = tmp_path_factory.mktemp("tables")
-    simulate(folder / "mirror", SimulationConfig(n_studies=6, samples_per_study=4, n_genes=300))
-    source = Recount3Source(folder / "mirror", (), ())
-    for name, study in (("labelled", "SRP900011"), ("new", "SRP900013")):
-        samples = source.read(study)
-        counts = pd.DataFrame(
-            samples.layers["counts"].round().T, index=samples.var_names, columns=samples.obs_names
-        )
-        counts.astype(int).to_csv(folder / f"{name}.csv")
-        samples.obs[["label"]].to_csv(folder / f"{name}_sheet.csv", index_label="sample")
-    return Tables(folder / "labelled.csv", folder / "labelled_sheet.csv", folder / "new.csv")
-
-
-@pytest.fixture(scope="module")
-def real(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Tables:
-    """OSD-105 with its labels, and OSD-99, as NASA gives them."""
-    samples = pd.read_csv(shared_data / "compendium" / "samples.csv", dtype=str)
-    sheet = tmp_path_factory.mktemp("sheet") / "osd105_labels.csv"
-    samples[samples["study"] == "GLDS-105"][["sample", "label", "subject"]].to_csv(sheet, index=False)
-    named = "GLDS-{}_rna_seq_Unnormalized_Counts.csv.gz"
-    return Tables(shared_data / "osd" / named.format(105), sheet, shared_data / "osd" / named.format(99))
-
-
-@pytest.fixture(scope="module")
-def tables(request: pytest.FixtureRequest) -> Tables:
-    """The real ones where they are, else simulated ones."""
-    try:
-        found: Tables = request.getfixturevalue("real")
-    except pytest.skip.Exception:
-        found = request.getfixturevalue("simulated")
-    return found
-
-
-@pytest.fixture(scope="module")
-def server(
-    environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[subprocess.Popen[str]]:
-    """`rnalearner serve` on a machine that has nothing yet."""
-    folder = tmp_path_factory.mktemp("server")
-    words = [sys.executable, "-m", "jobs.cli", "serve", "--port", "0", "--json"]
-    process = subprocess.Popen(
-        words, cwd=folder, env=environment | {"RNALEARNER_NUM_CPUS": "2"}, stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    assert json.loads(process.stdout.readline())["url"].startswith("http://127.0.0.1:")
-    yield process
-    process.terminate()
-    assert process.wait(60) == 0
-    process.stdout.close()
 
 
 def uploaded(told: Callable[..., str], *words: object) -> str:

@@ -202,6 +202,57 @@ def test_validate_says_the_same_and_keeps_nothing(quick: Running) -> None:
     assert [path.name for path in quick.settings.uploads.rglob("*")] == [".lock", "lab"]
 
 
+def test_what_is_seen_of_a_table_is_shown_with_it(gateway: Running) -> None:
+    lab, body = gateway.lab, table()
+    path = f"/v1/datasets/{sha256(body)}"
+    is_problem(lab.get(f"{path}/look"), 404, "list your datasets")
+    lab.put(path, content=body)
+    when_validated(lab, path)
+    seen = lab.get(f"{path}/look")
+    assert (seen.status_code, seen.json()["samples"]) == (200, [f"S{number}" for number in range(1, 7)])
+    assert (len(seen.json()["components"]), seen.json()["sheet"]["columns"]) == (6, [])
+    held = {"If-None-Match": seen.headers["etag"]}
+    assert lab.get(f"{path}/look", headers=held).status_code == 304
+    lab.put(f"{path}/labels", content=SHEET)
+    when_validated(lab, path)
+    seen = lab.get(f"{path}/look", headers=held)
+    assert (seen.status_code, seen.json()["sheet"]["cells"][1]) == (200, ["b", "m1"])
+    foreign = gateway.caller("other").get(f"{path}/look")
+    absent = gateway.caller("other").get(f"/v1/datasets/{'0' * 64}/look")
+    assert foreign.status_code == absent.status_code == 404
+    assert foreign.text.replace(sha256(body), "0" * 64) == absent.text
+
+
+def test_a_table_that_waits_has_no_look_yet_and_a_rejected_one_has_none(gateway: Running) -> None:
+    lab, body = gateway.lab, b"no table at all"
+    path = f"/v1/datasets/{sha256(body)}"
+    with gateway.app.state.gateway.validator._one_child:  # no other is started meanwhile
+        lab.put(path, content=body)
+        is_problem(lab.get(f"{path}/look"), 409, "is still being validated")
+    when_validated(lab, path)
+    told = is_problem(lab.get(f"{path}/look"), 404, "its table could not be read")
+    assert told["type"] == "urn:rnalearner:no-such-look"
+
+
+def test_a_sheet_is_mended_beside_the_table_that_it_could_not_hide(gateway: Running) -> None:
+    lab, body = gateway.lab, table()
+    path = f"/v1/datasets/{sha256(body)}"
+    lab.put(path, content=body)
+    when_validated(lab, path)
+    lab.put(f"{path}/labels", content=SHEET.replace(b"\nS", b"\nmouse"))
+    shown = when_validated(lab, path)
+    assert (shown["state"], shown["report"]["n_samples"]) == ("REJECTED", 6)
+    assert "none of the samples" in shown["problem"]["what"]
+    assert lab.get(f"{path}/look").json()["samples"][0] == "S1"
+    asked = lab.post("/v1/jobs", json={"kind": "explore", "params": {"datasets": [sha256(body)]}})
+    is_problem(asked, 422, "is REJECTED")
+    lab.put(f"{path}/labels", content=SHEET)
+    shown = when_validated(lab, path)
+    assert (shown["state"], shown["problem"]) == ("READY", None)
+    files = {"file": ("t.csv", body), "labels": SHEET.replace(b"\nS", b"\nmouse")}
+    is_problem(lab.post("/v1/datasets:validate", files=files), 422, "none of the samples")
+
+
 # Removal.
 
 

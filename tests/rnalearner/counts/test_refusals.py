@@ -74,6 +74,10 @@ def test_logarithms_are_refused(write_table):
     assert "logarithms" in str(refusal(write_table(values=np.log2(COUNTS_NG.T + 1))))
 
 
+def test_logarithms_of_three_digits_are_not_taken_for_thousands(write_table):
+    assert "logarithms" in str(refusal(write_table(values=np.log2(COUNTS_NG.T + 2).round(3))))
+
+
 @pytest.mark.parametrize("scale", [1e6, 1e4, 3.2e7], ids=["per_million", "per_10k", "median_ratio"])
 def test_a_scale_with_one_total_for_all_samples_is_refused(write_table, scale):
     scaled = COUNTS_NG / COUNTS_NG.sum(axis=1, keepdims=True) * scale

@@ -76,3 +76,30 @@ def test_a_sample_may_be_listed_again_for_another_study(tmp_path):
     assert samples.obs["label"].tolist() == ["y"]
     with pytest.raises(LabelError, match="lists sample a twice"):
         attach_sheet(samples, sheet, "s.csv")
+
+
+def test_the_only_column_that_names_the_samples_names_the_rows(tmp_path):
+    (tmp_path / "s.csv").write_text("label,sample,mouse\nFLT,1,a\nFLT,2,b\nGC,3,c\n")
+    sheet = read_sheet(tmp_path / "s.csv", ["a", "b", "c"])
+    assert sheet.index.tolist() == ["a", "b", "c"]
+    assert sheet.columns.tolist() == ["label", "sheet_sample"]
+    assert sheet.attrs["understood"] == ["The sheet's column 'mouse' names the samples, not 'sample'."]
+    samples = samples_called("c", "a")
+    attach_sheet(samples, sheet, "s.csv")
+    assert samples.obs["label"].tolist() == ["GC", "FLT"]
+
+
+def test_where_two_columns_name_samples_the_usual_one_is_taken(tmp_path):
+    (tmp_path / "s.csv").write_text("sample,twin,label\na,b,x\nb,a,y\n")
+    assert read_sheet(tmp_path / "s.csv", ["a", "b"])["label"].tolist() == ["x", "y"]
+    assert read_sheet(tmp_path / "s.csv", ["p"]).index.tolist() == ["a", "b"]
+
+
+def test_semicolons_and_blanks_of_a_sheet_are_understood(tmp_path):
+    (tmp_path / "s.csv").write_text("sample;label\na;x \n b;x\n;\n")
+    sheet = read_sheet(tmp_path / "s.csv")
+    assert sheet["label"].tolist() == ["x", "x"]
+    assert sheet.attrs["understood"] == [
+        "The sheet's columns are separated by semicolons.",
+        "Blanks around 2 cells of the sheet are left off.",
+    ]

@@ -128,7 +128,7 @@ def test_the_rivals_fill_both_tables(rng):
     (x_train, y_train), (x_test, y_test) = two_groups(rng), two_groups(rng)
     samples = pd.DataFrame({"sample": [f"s{i}" for i in range(12)], "subject": "m", "unseen_subject": True})
     linear, predictions = score_rivals("t", x_train, y_train, x_test, y_test, samples)
-    assert list(linear) == ["task", "arm", "centred", "test_accuracy", "test_auroc", "test_brier"]
+    assert list(linear) == ["task", "split", "arm", "centred", "test_accuracy", "test_auroc", "test_brier"]
     assert len(linear) == 2 * len(ARMS)
     assert len(predictions) == 12 * len(linear)
     one = predictions[(predictions.arm == "lr_l1") & predictions.centred]

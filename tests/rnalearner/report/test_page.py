@@ -14,6 +14,7 @@ from rnalearner.guide.scaling import Guide
 from rnalearner.layout import RunLayout
 from rnalearner.publish import write_json
 from rnalearner.report import figures as draw
+from rnalearner.report.curves import auroc_interval
 from rnalearner.report.guide_figures import guide_figure
 from rnalearner.report.html import POLICY
 from rnalearner.report.page import exploration_pictures, write_report
@@ -210,7 +211,9 @@ def test_three_classes_are_told_apart_on_the_page(run_folder, config, organ_pred
     assert "Tell apart liver, skin and brain in OA, watch nothing, be judged on OT" in said
     assert "Chance is 33 %." in said
     assert "guided 1 seed 50 % [12, 88]" in said
-    assert "nearest centroid centred 100 % [54, 100] 0.75 –" in said
+    auroc = auroc_interval(0.75, np.array([0, 1, 2] * 2))
+    told = f"0.75 [{auroc.low:.2f}, {auroc.high:.2f}]"
+    assert f"nearest centroid centred 100 % [54, 100] {told} –" in said
 
 
 def test_what_a_published_model_stands_for_is_said(run_folder, config):

@@ -1,0 +1,34 @@
+"""What a finished job says of its samples, as its own answers.json tells it: see report/answers.py."""
+
+import json
+from typing import Any
+
+from rnalearner.layout import RunLayout
+from service.pages import pictures
+from service.schemas.jobs import JobResults
+
+Answers = dict[str, Any]
+
+
+def answers_of(run: RunLayout, made: JobResults) -> Answers | None:
+    """Those of the only task that a job of the gateway has; None for a job that makes none."""
+    listed = {file.path for file in made.files}
+    for path in (run.report_answers, run.predict_answers):
+        if path.relative_to(run.root).as_posix() in listed:
+            tasks: dict[str, Answers] = json.loads(path.read_text(encoding="utf-8"))["tasks"]
+            return next(iter(tasks.values()), None)
+    return None
+
+
+def score_pictures(scores: list[dict[str, Any]], n_classes: int) -> dict[str, pictures.Picture | None]:
+    """Accuracy and AUROC of all models, each with its interval."""
+    told = {"accuracy": ("Accuracy", 1 / n_classes), "auroc": ("AUROC", 0.5)}
+    return {
+        measure: pictures.intervals(rows, title, chance) if (rows := _rows(scores, measure)) else None
+        for measure, (title, chance) in told.items()
+    }
+
+
+def _rows(scores: list[dict[str, Any]], measure: str) -> list[dict[str, Any]]:
+    rows = ({"name": score["name"], **score[measure]} for score in scores if score[measure] is not None)
+    return [row for row in rows if row["mean"] is not None]
