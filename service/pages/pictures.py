@@ -5,10 +5,13 @@ option of ECharts; the first is shown first) and `height` in pixels.
 """
 
 from collections.abc import Mapping, Sequence
+from os.path import commonprefix
 from typing import Any
 
 Picture = dict[str, Any]
 _MOST_GROUPS = 12
+_LEAST_CUT = 4
+"""Letters that names must share before these are left out."""
 _NOT_TOLD = "not told"
 
 
@@ -25,14 +28,20 @@ def library_sizes(samples: Sequence[str], totals: Sequence[float]) -> Picture:
         "markLine": {
             "symbol": "none",
             "silent": True,
-            "label": {"formatter": "median", "position": "end"},
-            "data": [{"yAxis": round(middle, 3)}],
+            "label": {"formatter": "median", "position": "start"},
+            "data": [{"xAxis": round(middle, 3)}],
         },
     }
-    option = _named(samples) | {"yAxis": _axis("million reads"), "series": [bars]}
+    option = {
+        "tooltip": {"renderMode": "richText"},
+        "grid": {"left": 24, "right": 24, "top": 22, "bottom": 34, "containLabel": True},
+        "xAxis": _value_axis("million reads") | {"scale": False},
+        "yAxis": {"type": "category", "inverse": True, "data": brief(samples)},
+        "series": [bars],
+    }
     low, high = min(totals) / 1e6, max(totals) / 1e6
     says = f"Library sizes of {len(samples)} samples, from {low:.3g} to {high:.3g} million reads."
-    return _picture("Library sizes", says, {"all": option})
+    return _picture("Library sizes", says, {"all": option}, min(1200, 90 + 24 * len(samples)))
 
 
 def components(
@@ -84,8 +93,8 @@ def correlation(samples: Sequence[str], values: Sequence[Sequence[float]]) -> Pi
     option = {
         "tooltip": {"renderMode": "richText"},
         "grid": {"left": 12, "right": 12, "top": 12, "bottom": 60, "containLabel": True},
-        "xAxis": {"type": "category", "data": list(samples), "axisLabel": {"rotate": 60}},
-        "yAxis": {"type": "category", "data": list(samples), "inverse": True},
+        "xAxis": {"type": "category", "data": brief(samples), "axisLabel": {"rotate": 60}},
+        "yAxis": {"type": "category", "data": brief(samples), "inverse": True},
         "visualMap": {
             "min": min(found),
             "max": max(found),
@@ -222,6 +231,13 @@ _SYMBOLS = ("circle", "triangle", "rect", "diamond", "pin", "arrow")
 """Groups differ in shape, too: not everybody tells colours apart."""
 
 
+def brief(samples: Sequence[str]) -> list[str]:
+    """Names for an axis, without the parts at their beginning that all have in common."""
+    common = commonprefix(list(samples))  # noqa: RUF071 - of letters; these are no paths
+    cut = max(common.rfind(mark) for mark in "_-. ") + 1
+    return list(samples) if len(samples) < 2 or cut < _LEAST_CUT else [f"…{name[cut:]}" for name in samples]
+
+
 def _groups(values: Sequence[str]) -> list[str]:
     """Names of the groups, those of most samples first; what is beyond a legend's reach is one group."""
     sizes: dict[str, int] = {}
@@ -234,18 +250,6 @@ def _groups(values: Sequence[str]) -> list[str]:
 def _of(value: str, groups: Sequence[str]) -> str:
     name = value or _NOT_TOLD
     return name if name in groups else "others"
-
-
-def _named(names: Sequence[str]) -> dict[str, Any]:
-    return {
-        "tooltip": {"renderMode": "richText"},
-        "grid": {"left": 12, "right": 56, "top": 28, "bottom": 8, "containLabel": True},
-        "xAxis": {"type": "category", "data": list(names), "axisLabel": {"rotate": 60, "hideOverlap": True}},
-    }
-
-
-def _axis(name: str) -> dict[str, Any]:
-    return {"type": "value", "name": name, "nameTextStyle": {"align": "left"}}
 
 
 def _value_axis(name: str) -> dict[str, Any]:

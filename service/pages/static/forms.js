@@ -97,6 +97,7 @@
     };
     for (const field of form.elements) {
       const name = field.dataset.name ?? field.name;
+      if (field.dataset.only && field.dataset.only !== form.elements.kind.value) continue;
       if (!name || ((field.type === "checkbox" || field.type === "radio") && !field.checked) || field.value === "") continue;
       put(name, field.type === "number" ? Number(field.value) : field.value, "list" in field.dataset);
     }

@@ -14,10 +14,17 @@ POINTS = [[1.0, 2.0, 0.1], [3.0, 4.0, 0.2], [-1.0, 0.5, 0.3], [0.0, 0.0, 0.0]]
 def test_a_bar_a_sample_in_millions_and_their_median():
     picture = pictures.library_sizes(SAMPLES, [1e6, 2e6, 30e6, 4e6])
     option = picture["options"]["all"]
-    assert option["xAxis"]["data"] == SAMPLES
+    assert option["yAxis"]["data"] == SAMPLES
     assert option["series"][0]["data"] == [1, 2, 30, 4]
-    assert option["series"][0]["markLine"]["data"] == [{"yAxis": 4}]
+    assert option["series"][0]["markLine"]["data"] == [{"xAxis": 4}]
     assert "from 1 to 30 million reads" in picture["says"]
+
+
+def test_names_on_an_axis_lose_what_all_begin_with():
+    assert pictures.brief(["Mmus_TA_FLT_1", "Mmus_TA_GC_1"]) == ["…FLT_1", "…GC_1"]
+    assert pictures.brief(["S_1", "S_2"]) == ["S_1", "S_2"]
+    assert pictures.brief(["Mouse10", "Mouse11"]) == ["Mouse10", "Mouse11"]
+    assert pictures.brief(["only_one_mouse"]) == ["only_one_mouse"]
 
 
 def test_every_view_of_the_components_shows_every_sample_once_with_its_group():
