@@ -25,6 +25,13 @@ from rnalearner.report.summary import json_safe
 
 MOST_GENES = 50
 GENE = ["class", "gene", "symbol", "weight", "guide", "effect", "share"]
+_RIVALS = {
+    "lr_l2": "LR-L2",
+    "lr_l1": "LR-L1",
+    "lr_l1_c10": "LR-L1 (C = 10)",
+    "t_signature_100": "t-signature-100",
+    "knn_3": "kNN-3",
+}
 ADDED = "rnalearner_"
 """What the names of columns that `predict` adds begin with."""
 
@@ -122,6 +129,12 @@ def main_name(arm: str, task: Mapping[str, Any]) -> str:
     return "linear, no guide" if (task["guided_linear"] or {}).get("guided") is False else "guided linear"
 
 
+def rival_name(name: str) -> str:
+    """What a page calls a rival of the summary, such as lr_l1_c10_centred."""
+    plain, centred = name.removesuffix("_centred"), name.endswith("_centred")
+    return f"{_RIVALS.get(plain, plain.replace('_', ' '))}{', centred' if centred else ''}"
+
+
 def gene_rows(genes: pd.DataFrame | None, task: str) -> list[dict[Any, Any]]:
     """The genes that a task's linear model rests on, the first of each class, MOST_GENES in all."""
     if genes is None:
@@ -174,7 +187,7 @@ def _scores(task: Mapping[str, Any], main: str | None) -> list[dict[str, Any]]:
     found += [(arm, arm, scores) for arm, scores in task["arms"].items()]
     found.sort(key=lambda item: item[1] != main)
     rows = [(name, "main" if arm == main else "arm", scores) for name, arm, scores in found]
-    rows += [(name.replace("_", " "), "rival", scores) for name, scores in task["linear"].items()]
+    rows += [(rival_name(name), "rival", scores) for name, scores in task["linear"].items()]
     return [
         {"name": name, "role": role, "n": task["n_test"]}
         | {"accuracy": scores["test_accuracy"], "auroc": scores["auroc"], "brier": scores["test_brier"]}

@@ -1,6 +1,7 @@
 """What a finished job says of its samples, as its own answers.json tells it: see report/answers.py."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from rnalearner.layout import RunLayout
@@ -18,6 +19,12 @@ def answers_of(run: RunLayout, made: JobResults) -> Answers | None:
             tasks: dict[str, Answers] = json.loads(path.read_text(encoding="utf-8"))["tasks"]
             return next(iter(tasks.values()), None)
     return None
+
+
+def name_genes(answers: Answers, symbols: Mapping[str, str]) -> None:
+    """Symbols where the job knew none: `symbols` are those of its model's gene guide, by gene."""
+    for gene in answers["genes"]:
+        gene["symbol"] = gene["symbol"] or symbols.get(gene["gene"])
 
 
 def score_pictures(scores: list[dict[str, Any]], n_classes: int) -> dict[str, pictures.Picture | None]:

@@ -8,15 +8,17 @@ from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy import Connection
 from starlette.concurrency import run_in_threadpool
 
-from rnalearner.layout import RunLayout
+from rnalearner.layout import PublishedModel, RunLayout
 from service.gateway import Gateway
 from service.jobs import rows as jobs
 from service.jobs.forecast import Forecast, forecast
 from service.pages import pictures
-from service.pages.answers import answers_of, score_pictures
+from service.pages.answers import answers_of, name_genes, score_pictures
 from service.pages.html import PageRoute, page
+from service.pages.model import table
 from service.pages.visitor import Visitor
 from service.problems import ProblemError
+from service.recipes.models import find_model
 from service.routes.events import metrics_of
 from service.routes.jobs import JobPath
 from service.schemas.base import JobId
@@ -100,11 +102,11 @@ def _context(gateway: Gateway, visitor: Caller, job_id: str) -> dict[str, Any]:
         "may_write": "write" in visitor.scopes,
     }
     if job.status == "SUCCEEDED":
-        context |= _made(gateway, job)
+        context |= _made(gateway, visitor, job)
     return context
 
 
-def _made(gateway: Gateway, job: JobPublic) -> dict[str, Any]:
+def _made(gateway: Gateway, visitor: Caller, job: JobPublic) -> dict[str, Any]:
     """What a finished job shows of its files; those that are gone are said to be."""
     folder = gateway.settings.jobs / job.id
     try:
@@ -113,9 +115,22 @@ def _made(gateway: Gateway, job: JobPublic) -> dict[str, Any]:
         return {"gone": problem.fault}
     run = RunLayout(folder)
     told = answers_of(run, made)
+    if told is not None:
+        name_genes(told, _symbols(gateway, visitor, job))
     shown = {} if told is None else score_pictures(told["scores"], len(told["classes"]))
     own: dict[str, Any] = {"results": made, "answers": told, **shown}
     return own | {"figures": _figures(run, made), "trials": _trials(run, made)}
+
+
+def _symbols(gateway: Gateway, visitor: Caller, job: JobPublic) -> dict[str, str]:
+    """Gene -> symbol, as the model that the job started from has them."""
+    name = job.params.get("model")
+    if name is None:
+        return {}
+    with gateway.database.read() as connection:
+        model = find_model(connection, gateway.settings, visitor.owner, name)
+    rows = [] if model is None else table(PublishedModel(model.folder).gene_guide_table)
+    return {row["gene"]: row["symbol"] for row in rows if row.get("symbol")}
 
 
 def _figures(run: RunLayout, made: JobResults) -> list[dict[str, str]]:
@@ -168,7 +183,7 @@ def _compared(gateway: Gateway, visitor: Caller, chosen: list[str]) -> dict[str,
     columns = [{"job": job, "params": flat(job.params), "scores": []} for job in asked]
     for column, job in zip(columns, asked, strict=True):
         if job.status == "SUCCEEDED":
-            told = _made(gateway, job).get("answers")
+            told = _made(gateway, visitor, job).get("answers")
             column["scores"] = [score for score in told["scores"] if score["role"] == "main"] if told else []
     names = list(dict.fromkeys(name for column in columns for name in column["params"]))  # type: ignore[attr-defined]
     rows = []

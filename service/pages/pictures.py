@@ -169,8 +169,10 @@ def intervals(rows: Sequence[Mapping[str, Any]], what: str, chance: float | None
             dots,
         ],
     }
-    told = [f"{row['name']} {row['mean']:.2f}" for row in known]
-    says = f"{what} with 95 % intervals: {', '.join(told)}."
+    told = [f"{row['name']} {row['mean']:.2f}" for row in known[:1]]
+    if others := sorted(row["mean"] for row in known[1:]):
+        told.append(f"{len(others)} others from {others[0]:.2f} to {others[-1]:.2f}")
+    says = f"{what} with 95 % intervals: {', '.join(told) or 'none is known'}."
     return _picture(what, says, {"all": option}, 90 + 34 * max(1, len(known)))
 
 

@@ -1,4 +1,4 @@
-"""The page's whole way on a real gateway with a real Ray: from OSDR's own file to other mice's predictions."""
+"""The page's whole way on a real gateway with a real Ray: from OSDR's own file to predictions."""
 
 import re
 import subprocess

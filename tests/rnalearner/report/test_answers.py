@@ -59,7 +59,7 @@ def test_scores_stand_with_their_intervals_the_main_model_first(run_folder, conf
     assert [(row["name"], row["role"]) for row in scores] == [
         ("guided linear", "main"),
         *((arm, "arm") for arm in ("none", "pretrained", "guided")),
-        *((arm, "rival") for arm in ("lr l2", "nearest centroid centred")),
+        *((arm, "rival") for arm in ("LR-L2", "nearest centroid, centred")),
     ]
     assert scores[0]["accuracy"] == accuracy_interval(5, 6).as_dict()
     assert scores[0]["auroc"]["low"] < scores[0]["auroc"]["mean"] <= scores[0]["auroc"]["high"]
@@ -84,7 +84,7 @@ def test_samples_held_out_are_scored_where_there_is_no_test(run_folder, config, 
     assert task["scored_on"] == "held out in turn"
     assert [(row["name"], row["n"]) for row in task["scores"]] == [
         ("guided linear", 6),
-        ("lr l1 c10 centred", 6),
+        ("LR-L1 (C = 10), centred", 6),
     ]
     assert task["rival"]["arm"] == "lr_l1_c10"
     assert [sample["rival_call"] for sample in task["samples"]] == ["GC", "FLT"] * 3
