@@ -15,7 +15,7 @@ from service.gateway import Gateway
 from service.jobs.bulletin import Bulletin
 from service.jobs.supervisor import Supervisor
 from service.pages import cluster as cluster_page
-from service.pages import dataset, home, job, model, signing
+from service.pages import dataset, docs, home, job, model, signing
 from service.pages.static_files import PageFiles
 from service.routes import cluster, datasets, events, health, jobs, keys, models, results
 from service.schemas.base import Problem
@@ -69,6 +69,9 @@ def create_app(settings: Settings, submitter: JobSubmitter) -> FastAPI:
         lifespan=lifespan,
         # A redirect would be built from the request's Host, which anybody may choose.
         redirect_slashes=False,
+        # FastAPI's own page of the description asks other hosts for its scripts.
+        docs_url=None,
+        redoc_url=None,
     )
     registry = CollectorRegistry()
     registry.register(Figures(gateway))
@@ -78,7 +81,7 @@ def create_app(settings: Settings, submitter: JobSubmitter) -> FastAPI:
     app.include_router(health.router, responses=_ALWAYS)
     for room in (keys, datasets, jobs, events, results, models, cluster):
         app.include_router(room.router, responses=_WITH_KEY)
-    for shown in (home, dataset, job, model, cluster_page, signing):
+    for shown in (home, dataset, job, model, cluster_page, signing, docs):
         app.include_router(shown.router)
     app.mount("/static", PageFiles())
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]

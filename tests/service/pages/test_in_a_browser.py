@@ -241,6 +241,12 @@ def test_colours_of_the_components_follow_the_grouping_that_is_chosen(anna: Tab)
     assert figure.locator("canvas").screenshot() != before
 
 
+def test_the_description_of_the_api_needs_no_other_host(anna: Tab):
+    anna.go("/docs")
+    expect(anna.page.locator(".opblock").first).to_be_visible()
+    expect(anna.page.get_by_text("/v1/datasets:validate").first).to_be_visible()
+
+
 def test_it_prints_without_what_is_only_for_the_screen(anna: Tab):
     page = anna.page
     drop(page, ("counts.csv", TABLE), ("labels.csv", sheet()))
