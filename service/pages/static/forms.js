@@ -60,7 +60,7 @@
     const body = new FormData();
     const [table, sheet] = ["file", "labels"].map((name) => form.elements[name]?.files[0]);
     if (!table) return;
-    body.append("name", table.name.replace(/\.(gz|csv|tsv|txt|h5ad|parquet)\b/gi, "").slice(0, 200) || "counts");
+    body.append("name", table.name.slice(0, 200));
     body.append("file", table);
     if (sheet) body.append("labels", sheet);
     ask(form, "POST", form.dataset.upload, body, {}, (request) => {
