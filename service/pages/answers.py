@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rnalearner.layout import RunLayout
-from service.pages import pictures
+from service.pages import charts
 from service.schemas.jobs import JobResults
 
 Answers = dict[str, Any]
@@ -27,11 +27,11 @@ def name_genes(answers: Answers, symbols: Mapping[str, str]) -> None:
         gene["symbol"] = gene["symbol"] or symbols.get(gene["gene"])
 
 
-def score_pictures(scores: list[dict[str, Any]], n_classes: int) -> dict[str, pictures.Picture | None]:
+def score_charts(scores: list[dict[str, Any]], n_classes: int) -> dict[str, charts.Chart | None]:
     """Accuracy and AUROC of all models, each with its interval."""
     told = {"accuracy": ("Accuracy", 1 / n_classes), "auroc": ("AUROC", 0.5)}
     return {
-        measure: pictures.intervals(rows, title, chance) if (rows := _rows(scores, measure)) else None
+        measure: charts.intervals(rows, title, chance) if (rows := _rows(scores, measure)) else None
         for measure, (title, chance) in told.items()
     }
 

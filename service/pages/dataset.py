@@ -12,7 +12,7 @@ from service.datasets import rows as datasets
 from service.gateway import Gateway
 from service.jobs import rows as jobs
 from service.jobs.forecast import forecast
-from service.pages import pictures
+from service.pages import charts
 from service.pages.html import PageRoute, page
 from service.pages.visitor import Visitor
 from service.recipes.advice import recommended
@@ -47,21 +47,21 @@ def _context(gateway: Gateway, visitor: Caller, dataset_id: str, asked: str | No
     with gateway.database.read() as connection:
         dataset = DatasetPublic.model_validate(datasets.get(connection, visitor.owner, dataset_id))
         look = None if dataset.state == "VALIDATING" else read_look(gateway, visitor.owner, dataset_id)
-        found: dict[str, Any] = {"dataset": dataset, "look": look, "pictures": [], "ask": None}
+        found: dict[str, Any] = {"dataset": dataset, "look": look, "charts": [], "ask": None}
         if look is not None:
-            found["pictures"] = shown(look, dataset.report)
+            found["charts"] = shown(look, dataset.report)
         if dataset.state == "READY" and dataset.report is not None:
             found["ask"] = _ask(connection, gateway, visitor, dataset, dataset.report, asked)
     return found
 
 
-def shown(look: DatasetLook, report: DatasetReport | None) -> list[pictures.Picture]:
+def shown(look: DatasetLook, report: DatasetReport | None) -> list[charts.Chart]:
     """Library sizes, principal components in every grouping, correlations."""
-    drawn = [pictures.library_sizes(look.samples, look.totals)]
+    drawn = [charts.library_sizes(look.samples, look.totals)]
     if look.components and look.components[0]:
-        drawn.append(pictures.components(look.samples, look.components, look.explained, views(look, report)))
+        drawn.append(charts.components(look.samples, look.components, look.explained, views(look, report)))
     if look.correlation is not None:
-        drawn.append(pictures.correlation(look.samples, look.correlation))
+        drawn.append(charts.correlation(look.samples, look.correlation))
     return drawn
 
 

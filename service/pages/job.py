@@ -12,8 +12,8 @@ from rnalearner.layout import PublishedModel, RunLayout
 from service.gateway import Gateway
 from service.jobs import rows as jobs
 from service.jobs.forecast import Forecast, forecast
-from service.pages import pictures
-from service.pages.answers import answers_of, name_genes, score_pictures
+from service.pages import charts
+from service.pages.answers import answers_of, name_genes, score_charts
 from service.pages.html import PageRoute, page
 from service.pages.model import table
 from service.pages.visitor import Visitor
@@ -87,7 +87,7 @@ def _context(gateway: Gateway, visitor: Caller, job_id: str) -> dict[str, Any]:
         "job": job,
         "over": job.status in TERMINAL,
         "forecast": coming,
-        "curves": pictures.curves(
+        "curves": charts.curves(
             [point.model_dump() for point in metrics_of(gateway, visitor.owner, job_id).points]
         ),
         "log": b"".join(log).decode(errors="replace") if log is not None else "",
@@ -117,7 +117,7 @@ def _made(gateway: Gateway, visitor: Caller, job: JobPublic) -> dict[str, Any]:
     told = answers_of(run, made)
     if told is not None:
         name_genes(told, _symbols(gateway, visitor, job))
-    shown = {} if told is None else score_pictures(told["scores"], len(told["classes"]))
+    shown = {} if told is None else score_charts(told["scores"], len(told["classes"]))
     own: dict[str, Any] = {"results": made, "answers": told, **shown}
     return own | {"figures": _figures(run, made), "trials": _trials(run, made)}
 
@@ -153,7 +153,7 @@ def _figures(run: RunLayout, made: JobResults) -> list[dict[str, str]]:
     return found
 
 
-def _trials(run: RunLayout, made: JobResults) -> pictures.Picture | None:
+def _trials(run: RunLayout, made: JobResults) -> charts.Chart | None:
     """The search's trials: what was tried, and its loss."""
     if run.trials.relative_to(run.root).as_posix() not in {file.path for file in made.files}:
         return None
@@ -164,7 +164,7 @@ def _trials(run: RunLayout, made: JobResults) -> pictures.Picture | None:
     varied = [name for name in rows[0] if name not in _NO_SETTINGS and len({row[name] for row in rows}) > 1]
     names = [*varied, "loss"]
     told = [[_number(row[name]) for name in names] for row in rows]
-    return pictures.parallel(names, told, "Lower loss is better; it was judged inside the training samples.")
+    return charts.parallel(names, told, "Lower loss is better; it was judged inside the training samples.")
 
 
 def _number(text: str) -> float | str:
@@ -195,8 +195,8 @@ def _compared(gateway: Gateway, visitor: Caller, chosen: list[str]) -> dict[str,
         for column in columns
         for score in column["scores"]  # type: ignore[attr-defined]
     ]
-    drawn = pictures.intervals(scored, "Accuracy") if scored else None
-    return {"columns": columns, "rows": rows, "picture": drawn}
+    drawn = charts.intervals(scored, "Accuracy") if scored else None
+    return {"columns": columns, "rows": rows, "chart": drawn}
 
 
 def flat(value: Any, prefix: str = "") -> dict[str, str]:

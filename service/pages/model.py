@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 
 from rnalearner.layout import PublishedModel
 from service.gateway import Gateway
-from service.pages import pictures
+from service.pages import charts
 from service.pages.html import PageRoute, page
 from service.pages.visitor import Visitor
 from service.problems import missing
@@ -58,10 +58,10 @@ def _context(gateway: Gateway, visitor: Caller, model_id: str, gene: str) -> dic
     return {
         "model": model,
         "layers": layers,
-        "layer_picture": _by_layer(layers),
+        "layer_chart": _by_layer(layers),
         "genes": chosen(genes, gene),
         "n_genes": len(genes),
-        "gene_picture": _by_gene(genes),
+        "gene_chart": _by_gene(genes),
         "encoder_genes": chosen(encoder_genes, gene),
     }
 
@@ -86,15 +86,15 @@ def chosen(genes: list[dict[str, str]], asked: str) -> list[dict[str, str]]:
     return [row for row, _ in zip(found, range(_MOST_GENES), strict=False)]
 
 
-def _by_layer(layers: list[dict[str, str]]) -> pictures.Picture | None:
+def _by_layer(layers: list[dict[str, str]]) -> charts.Chart | None:
     if not layers:
         return None
     rows = [(row["layer"], float(row["share"])) for row in layers]
-    return pictures.bars("Which layers moved", rows, "share of all movement")
+    return charts.bars("Which layers moved", rows, "share of all movement")
 
 
-def _by_gene(genes: list[dict[str, str]]) -> pictures.Picture | None:
+def _by_gene(genes: list[dict[str, str]]) -> charts.Chart | None:
     if not genes:
         return None
     rows = [(row.get("symbol") or row["gene"], float(row["guide"])) for row in genes[:_DRAWN]]
-    return pictures.bars(f"The {len(rows)} genes that the guide trusts most", rows, "guide")
+    return charts.bars(f"The {len(rows)} genes that the guide trusts most", rows, "guide")

@@ -1,6 +1,6 @@
 """Numbers as charts: what ECharts draws, as plain data. Pure; colours are the browser's matter.
 
-A picture is a dict: `title`, `says` (what it shows, for those who cannot see it), `options` (view -> an
+A chart is a dict: `title`, `says` (what it shows, for those who cannot see it), `options` (view -> an
 option of ECharts; the first is shown first) and `height` in pixels.
 """
 
@@ -8,18 +8,18 @@ from collections.abc import Mapping, Sequence
 from os.path import commonprefix
 from typing import Any
 
-Picture = dict[str, Any]
+Chart = dict[str, Any]
 _MOST_GROUPS = 12
 _LEAST_CUT = 4
 """Letters that names must share before these are left out."""
 _NOT_TOLD = "not told"
 
 
-def _picture(title: str, says: str, options: Mapping[str, Any], height: int = 320) -> Picture:
+def _chart(title: str, says: str, options: Mapping[str, Any], height: int = 320) -> Chart:
     return {"title": title, "says": says, "options": dict(options), "height": height}
 
 
-def library_sizes(samples: Sequence[str], totals: Sequence[float]) -> Picture:
+def library_sizes(samples: Sequence[str], totals: Sequence[float]) -> Chart:
     """A bar a sample: millions of reads."""
     middle = sorted(totals)[len(totals) // 2] / 1e6
     bars = {
@@ -41,7 +41,7 @@ def library_sizes(samples: Sequence[str], totals: Sequence[float]) -> Picture:
     }
     low, high = min(totals) / 1e6, max(totals) / 1e6
     says = f"Library sizes of {len(samples)} samples, from {low:.3g} to {high:.3g} million reads."
-    return _picture("Library sizes", says, {"all": option}, min(1200, 90 + 24 * len(samples)))
+    return _chart("Library sizes", says, {"all": option}, min(1200, 90 + 24 * len(samples)))
 
 
 def components(
@@ -49,7 +49,7 @@ def components(
     points: Sequence[Sequence[float]],
     explained: Sequence[float],
     groupings: Mapping[str, Sequence[str]],
-) -> Picture:
+) -> Chart:
     """Samples along the first two principal components; a view a grouping, each with its own colours."""
     axes = [f"PC{place + 1} ({share:.0%} of the variance)" for place, share in enumerate(explained[:2])]
     y = 1 if len(axes) > 1 else None
@@ -83,10 +83,10 @@ def components(
         "samples": option([""] * len(samples))
     }
     says = f"{len(samples)} samples along {' and '.join(axes)}. Samples that lie together are alike."
-    return _picture("Principal components", says, views, 380)
+    return _chart("Principal components", says, views, 380)
 
 
-def correlation(samples: Sequence[str], values: Sequence[Sequence[float]]) -> Picture:
+def correlation(samples: Sequence[str], values: Sequence[Sequence[float]]) -> Chart:
     """A square a pair of samples."""
     cells = [[x, y, round(value, 4)] for y, row in enumerate(values) for x, value in enumerate(row) if x != y]
     found = [cell[2] for cell in cells] or [0, 1]
@@ -107,10 +107,10 @@ def correlation(samples: Sequence[str], values: Sequence[Sequence[float]]) -> Pi
         "series": [{"type": "heatmap", "data": cells, "progressive": 0}],
     }
     says = f"Correlation of {len(samples)} samples, pair by pair, from {min(found):.3f} to {max(found):.3f}."
-    return _picture("Sample correlation", says, {"all": option}, max(340, 160 + 18 * len(samples)))
+    return _chart("Sample correlation", says, {"all": option}, max(340, 160 + 18 * len(samples)))
 
 
-def curves(points: Sequence[Mapping[str, Any]]) -> Picture | None:
+def curves(points: Sequence[Mapping[str, Any]]) -> Chart | None:
     """Figures of a job's progress as lines, a view a figure; None where there are none.
 
     `points`: `label`, `done` and `figures` (name -> value), in the order they came.
@@ -135,10 +135,10 @@ def curves(points: Sequence[Mapping[str, Any]]) -> Picture | None:
         }
         for name, of_label in lines.items()
     }
-    return _picture("Curves", f"How {', '.join(lines)} went while the job ran.", views)
+    return _chart("Curves", f"How {', '.join(lines)} went while the job ran.", views)
 
 
-def intervals(rows: Sequence[Mapping[str, Any]], what: str, chance: float | None = None) -> Picture:
+def intervals(rows: Sequence[Mapping[str, Any]], what: str, chance: float | None = None) -> Chart:
     """A dot with its interval for each row: `name`, `mean`, `low`, `high`."""
     known = [row for row in rows if row["mean"] is not None]
     names = [row["name"] for row in known]
@@ -173,10 +173,10 @@ def intervals(rows: Sequence[Mapping[str, Any]], what: str, chance: float | None
     if others := sorted(row["mean"] for row in known[1:]):
         told.append(f"{len(others)} others from {others[0]:.2f} to {others[-1]:.2f}")
     says = f"{what} with 95 % intervals: {', '.join(told) or 'none is known'}."
-    return _picture(what, says, {"all": option}, 90 + 34 * max(1, len(known)))
+    return _chart(what, says, {"all": option}, 90 + 34 * max(1, len(known)))
 
 
-def bars(title: str, rows: Sequence[tuple[str, float]], what: str) -> Picture:
+def bars(title: str, rows: Sequence[tuple[str, float]], what: str) -> Chart:
     """A horizontal bar a row, in the order given."""
     option = {
         "tooltip": {"renderMode": "richText"},
@@ -186,12 +186,12 @@ def bars(title: str, rows: Sequence[tuple[str, float]], what: str) -> Picture:
         "series": [{"type": "bar", "data": [round(value, 5) for _, value in rows]}],
     }
     told = ", ".join(f"{name} {value:.3g}" for name, value in rows[:5])
-    return _picture(
+    return _chart(
         title, f"{what}: {told}{' and more' if len(rows) > 5 else ''}.", {"all": option}, 70 + 22 * len(rows)
     )
 
 
-def parallel(names: Sequence[str], rows: Sequence[Sequence[Any]], good: str) -> Picture:
+def parallel(names: Sequence[str], rows: Sequence[Sequence[Any]], good: str) -> Chart:
     """A line a row across one axis a name; words get an axis of words. The last axis says how good it was."""
     axes: list[dict[str, Any]] = []
     for place, name in enumerate(names):
@@ -225,7 +225,7 @@ def parallel(names: Sequence[str], rows: Sequence[Sequence[Any]], good: str) -> 
         ],
     }
     says = f"{len(rows)} trials, a line each, across {', '.join(names)}. {good}"
-    return _picture("Trials", says, {"all": option}, 420)
+    return _chart("Trials", says, {"all": option}, 420)
 
 
 _BLUE = "#0072b2"

@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from service.pages import pictures
+from service.pages import charts
 
 SAMPLES = ["a", "b", "c", "d"]
 POINTS = [[1.0, 2.0, 0.1], [3.0, 4.0, 0.2], [-1.0, 0.5, 0.3], [0.0, 0.0, 0.0]]
 
 
 def test_a_bar_a_sample_in_millions_and_their_median():
-    picture = pictures.library_sizes(SAMPLES, [1e6, 2e6, 30e6, 4e6])
+    picture = charts.library_sizes(SAMPLES, [1e6, 2e6, 30e6, 4e6])
     option = picture["options"]["all"]
     assert option["yAxis"]["data"] == SAMPLES
     assert option["series"][0]["data"] == [1, 2, 30, 4]
@@ -21,15 +21,15 @@ def test_a_bar_a_sample_in_millions_and_their_median():
 
 
 def test_names_on_an_axis_lose_what_all_begin_with():
-    assert pictures.brief(["Mmus_TA_FLT_1", "Mmus_TA_GC_1"]) == ["…FLT_1", "…GC_1"]
-    assert pictures.brief(["S_1", "S_2"]) == ["S_1", "S_2"]
-    assert pictures.brief(["Mouse10", "Mouse11"]) == ["Mouse10", "Mouse11"]
-    assert pictures.brief(["only_one_mouse"]) == ["only_one_mouse"]
+    assert charts.brief(["Mmus_TA_FLT_1", "Mmus_TA_GC_1"]) == ["…FLT_1", "…GC_1"]
+    assert charts.brief(["S_1", "S_2"]) == ["S_1", "S_2"]
+    assert charts.brief(["Mouse10", "Mouse11"]) == ["Mouse10", "Mouse11"]
+    assert charts.brief(["only_one_mouse"]) == ["only_one_mouse"]
 
 
 def test_every_view_of_the_components_shows_every_sample_once_with_its_group():
     views = {"group": ["x", "y", "x", ""], "lane": ["1", "1", "2", "2"]}
-    picture = pictures.components(SAMPLES, POINTS, [0.5, 0.2, 0.1], views)
+    picture = charts.components(SAMPLES, POINTS, [0.5, 0.2, 0.1], views)
     assert list(picture["options"]) == ["group", "lane"]
     for option, values in zip(picture["options"].values(), views.values(), strict=True):
         shown = {
@@ -45,14 +45,14 @@ def test_every_view_of_the_components_shows_every_sample_once_with_its_group():
 
 
 def test_one_component_and_no_grouping_are_a_picture_too():
-    picture = pictures.components(SAMPLES, [[1.0], [2.0], [3.0], [4.0]], [1.0], {})
+    picture = charts.components(SAMPLES, [[1.0], [2.0], [3.0], [4.0]], [1.0], {})
     (option,) = picture["options"].values()
     assert [dot["value"] for dot in option["series"][0]["data"]] == [[1, 0], [2, 0], [3, 0], [4, 0]]
 
 
 def test_groups_beyond_a_legends_reach_are_shown_as_others():
     names = [f"s{number}" for number in range(30)]
-    picture = pictures.components(names, [[0.0, 0.0]] * 30, [0.5, 0.5], {"animal": names})
+    picture = charts.components(names, [[0.0, 0.0]] * 30, [0.5, 0.5], {"animal": names})
     series = picture["options"]["animal"]["series"]
     assert len(series) == 12
     assert len(series[-1]["data"]) == 19
@@ -60,7 +60,7 @@ def test_groups_beyond_a_legends_reach_are_shown_as_others():
 
 
 def test_a_square_a_pair_without_each_sample_and_itself():
-    picture = pictures.correlation(["a", "b"], [[1.0, 0.9], [0.9, 1.0]])
+    picture = charts.correlation(["a", "b"], [[1.0, 0.9], [0.9, 1.0]])
     option = picture["options"]["all"]
     assert option["series"][0]["data"] == [[1, 0, 0.9], [0, 1, 0.9]]
     assert (option["visualMap"]["min"], option["visualMap"]["max"]) == (0.9, 0.9)
@@ -72,12 +72,12 @@ def test_curves_have_a_view_a_figure_and_a_line_a_label():
         {"label": "scout 2", "done": 1, "figures": {"loss": 2.0, "accuracy": 0.5}},
         {"label": "scout 1", "done": 2, "figures": {"loss": 1.0}},
     ]
-    picture = pictures.curves(points)
+    picture = charts.curves(points)
     assert picture is not None
     assert list(picture["options"]) == ["loss", "accuracy"]
     lines = {line["name"]: line["data"] for line in picture["options"]["loss"]["series"]}
     assert lines == {"scout 1": [[1, 3], [2, 1]], "scout 2": [[1, 2]]}
-    assert pictures.curves([]) is None
+    assert charts.curves([]) is None
 
 
 def test_whiskers_reach_from_the_lower_to_the_upper_end():
@@ -85,7 +85,7 @@ def test_whiskers_reach_from_the_lower_to_the_upper_end():
         {"name": "ours", "mean": 0.8, "low": 0.5, "high": 0.95},
         {"name": "no test", "mean": None, "low": None, "high": None},
     ]
-    option = pictures.intervals(rows, "Accuracy", chance=0.5)["options"]["all"]
+    option = charts.intervals(rows, "Accuracy", chance=0.5)["options"]["all"]
     start, span, dots = option["series"]
     assert start["data"] == [0.5]
     assert span["data"] == [pytest.approx(0.45)]
@@ -94,9 +94,7 @@ def test_whiskers_reach_from_the_lower_to_the_upper_end():
 
 
 def test_parallel_axes_hold_numbers_or_words_and_end_with_the_loss():
-    option = pictures.parallel(
-        ["head", "epochs", "loss"], [["conv", 10.0, 0.4], ["gene_pool", 20.0, 0.3]], ""
-    )
+    option = charts.parallel(["head", "epochs", "loss"], [["conv", 10.0, 0.4], ["gene_pool", 20.0, 0.3]], "")
     axes = option["options"]["all"]["parallelAxis"]
     assert axes[0]["data"] == ["conv", "gene_pool"]
     assert "data" not in axes[1]
@@ -106,10 +104,10 @@ def test_parallel_axes_hold_numbers_or_words_and_end_with_the_loss():
 @pytest.mark.parametrize(
     "picture",
     [
-        pictures.library_sizes(["</script>", "b"], [1.0, 2.0]),
-        pictures.components(SAMPLES, POINTS, [0.5, 0.2, 0.1], {"g": SAMPLES}),
-        pictures.correlation(["one"], [[1.0]]),
-        pictures.bars("Guide", [("Per2", 1.0), ("Dbp", 0.5)], "guide"),
+        charts.library_sizes(["</script>", "b"], [1.0, 2.0]),
+        charts.components(SAMPLES, POINTS, [0.5, 0.2, 0.1], {"g": SAMPLES}),
+        charts.correlation(["one"], [[1.0]]),
+        charts.bars("Guide", [("Per2", 1.0), ("Dbp", 0.5)], "guide"),
     ],
 )
 def test_a_picture_is_plain_data_with_a_title_and_words(picture: dict[str, Any]):
