@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -222,7 +223,8 @@ def _many_colours(k: int) -> np.ndarray:
 def _save(figure: Figure, path: Path) -> None:
     """PNG whose channels have 16 levels: under half the bytes, and the report carries them in its page.
 
-    A palette of 256 colours would be smaller still, but gave two studies one colour.
+    A palette of 256 colours would be smaller still, but gave two studies one colour. Beside it the same as
+    SVG, with its points as one picture, however many they are.
     """
     canvas = FigureCanvasAgg(figure)
     canvas.figure.set_dpi(DPI)
@@ -232,3 +234,7 @@ def _save(figure: Figure, path: Path) -> None:
     rounded = (np.rint(pixels / 17) * 17).astype(np.uint8)
     with publish_file(path) as temporary:
         Image.fromarray(rounded).save(temporary, format="PNG", optimize=True)
+    vector = path.with_suffix(".svg")
+    always = matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": path.stem})
+    with publish_file(vector) as temporary, names_as_text(), always:
+        figure.savefig(temporary, format="svg", dpi=DPI, metadata=dict.fromkeys(("Date", "Creator")))

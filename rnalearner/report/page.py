@@ -123,6 +123,8 @@ def exploration_pictures(layout: RunLayout) -> list[tuple[Path, str]]:
     """Figures of the exploration with their captions (the file's name where there is none)."""
     captions = USUAL_CAPTIONS | (read_json(layout.explore_figures / CAPTIONS) or {})
     found = sorted(path for path in layout.explore_figures.glob("*") if path.suffix in PICTURES)
+    # Of a picture in both forms the page carries the smaller one.
+    found = [path for path in found if path.suffix != ".svg" or path.with_suffix(".png") not in found]
     # Captions give the order, where they are given.
     places = {name: place for place, name in enumerate(captions)}
     found.sort(key=lambda path: places.get(path.name, len(places)))

@@ -147,7 +147,7 @@ def _figures(run: RunLayout, made: JobResults) -> list[dict[str, str]]:
             if file is not None and each["file"] != _DRAWN_HERE
         ]
     for path, file in files.items():
-        if path.startswith("explore/figures/") and path.endswith((".svg", ".png")):
+        if path.startswith("explore/figures/") and path.endswith(".svg"):
             name = path.rsplit("/", 1)[-1].rsplit(".", 1)[0].replace("_", " ")
             found.append({"link": file.link, "title": name, "caption": ""})
     return found

@@ -68,14 +68,15 @@ def test_pair_plots_show_both_modalities_and_stay_small(tmp_path):
     folder = tmp_path / "figures"
     paths = [draw_pair_plot(1e6 * scores_nk, scores_nk, obs, c, folder) for c in ("modality", "study")]
     assert [path.name for path in paths] == ["pca_by_modality.png", "pca_by_study.png"]
+    vectors = [path.with_suffix(".svg").read_text() for path in paths]
+    assert all(text.count("<image") >= 1 and text.count("<use") < 500 for text in vectors)
     assert all(path.stat().st_size < 300_000 for path in paths)
     by_modality, by_study = map(colours_of, paths)
     assert near(by_modality, BLUE) > 100
     assert near(by_modality, ORANGE) > 100
     assert near(by_study, GREY) > 100
-    assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == sorted(
-        path.name for path in paths
-    )
+    found = {path.name for path in folder.iterdir()}
+    assert found == {path.with_suffix(end).name for path in paths for end in (".png", ".svg")}
 
 
 def test_every_named_study_keeps_its_own_colour_in_the_picture(tmp_path):
