@@ -160,7 +160,9 @@ def own_code() -> dict[str, Any]:
     """Of a runtime_env: this project's packages, as they are here."""
     checkout = Path(rnalearner.__file__).parents[1]
     others = [f"/{glob.escape(path.name)}" for path in checkout.iterdir() if path.name not in _SHIPPED]
-    return {"working_dir": str(checkout), "excludes": [*others, "**/__pycache__"]}
+    # No job shows a page.
+    unused = ["**/__pycache__", "service/pages/static"]
+    return {"working_dir": str(checkout), "excludes": [*others, *unused]}
 
 
 class _RefusedError(Exception):
