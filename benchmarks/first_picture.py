@@ -21,7 +21,6 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from service.datasets.jail import compile_readers
 from service.settings import Settings
 from tests.service.fake_cluster import FakeCluster
 from tests.service.harness import running
@@ -64,7 +63,6 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     options = parser.parse_args()
     read_s, picture_s, n_bytes = [], [], 0
-    compile_readers()  # as `rnalearner serve` does
     with tempfile.TemporaryDirectory(prefix="picture-") as folder:
         settings = Settings(data=Path(folder) / "data", min_free_mb=0)
         with (

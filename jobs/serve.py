@@ -56,12 +56,10 @@ def serve(
     from jobs.first_key import ensure_key
     from jobs.listen import bound, listen, log_to
     from service.app import create_app
-    from service.datasets.jail import compile_readers
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # while it starts, too, what was begun is ended
     log_to(settings.access_log)
     _private_folder(settings.data)
-    compile_readers()
     with _alone(settings), bound(settings) as (socket, url), _submitter(settings) as submitter:
         app = create_app(settings, submitter)
         with _database_faults(settings):

@@ -5,7 +5,6 @@ read-only view of the program and of the upload, one folder to write to. Its lim
 reader sets itself (jobs/validate.py), jailed or not.
 """
 
-import compileall
 import logging
 import os
 import shutil
@@ -43,16 +42,6 @@ def say_how(settings: Settings) -> None:
         _log.warning(
             "uploads are read under limits, but in no jail: %s", _fault() or "the setting jail says so"
         )
-
-
-def compile_readers() -> None:
-    """So that no reader has to: what a jail sees of the program is read-only, compiled or not.
-
-    Where this program may not write either, each reader goes on compiling for itself.
-    """
-    for spec in filter(None, map(find_spec, _ROOMS)):
-        if spec.origin:
-            compileall.compile_dir(Path(spec.origin).parent, quiet=2)
 
 
 def jailed(words: Iterable[str], readable: Iterable[Path | None], folder: Path) -> list[str]:

@@ -6,7 +6,6 @@ import os
 import socket
 import subprocess
 import sys
-from importlib.util import cache_from_source, find_spec
 from pathlib import Path
 from typing import Any
 
@@ -51,16 +50,6 @@ pathlib.Path("seen.json").write_text(json.dumps(seen))
 def bubblewrap(tmp_path: Path) -> None:
     if not jail.is_jailed(Settings(data=tmp_path)):
         pytest.skip("needs bubblewrap that works")
-
-
-def test_readers_are_compiled_before_the_first_upload_since_the_jail_could_not() -> None:
-    spec = find_spec("jobs.validation_report")
-    assert spec is not None
-    assert spec.origin is not None
-    compiled = Path(cache_from_source(spec.origin))
-    compiled.unlink(missing_ok=True)
-    jail.compile_readers()
-    assert compiled.exists()
 
 
 def test_from_inside_nothing_else_is_seen_reached_or_written(
