@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import anndata
 import numpy as np
 
-from rnalearner.clustering.glance import Similarity, components, divides, name_parts, separations
+from rnalearner.clustering.glance import Similarity, components, divides, name_parts, partition, separations
 from rnalearner.counts.sheet import as_text
 from service.schemas.looks import (
     MOST_SHEET_COLUMNS,
@@ -36,11 +36,11 @@ def look_at(
         if name not in (label, subject) and divides(values) and clean(name) == name
     }
     columns = set(values_of)
-    said = {_partition(values) for values in known.values()}
+    said = {partition(values) for values in known.values()}
     values_of |= {
         name: values
         for name, values in name_parts(names).items()
-        if _partition(values) not in said and name not in known
+        if partition(values) not in said and name not in known
     }
     labels = known[label] if label is not None else None
     told, batch = separations(found, values_of, labels, np.random.default_rng(_SEED))
@@ -83,9 +83,3 @@ def _cells(names: Sequence[str], known: dict[str, list[str]]) -> SheetCells | No
         columns=list(known),
         cells=[list(row) for row in zip(*known.values(), strict=True)] or [[] for _ in names],
     )
-
-
-def _partition(values_n: Sequence[str]) -> tuple[int, ...]:
-    """The same for all that divide the samples alike, whatever they call the groups."""
-    numbers: dict[str, int] = {}
-    return tuple(numbers.setdefault(value, len(numbers)) for value in values_n)

@@ -12,7 +12,7 @@ import anndata
 import pandas as pd
 
 from jobs.validation_look import COUNTED, MOST_LETTERS, MOST_SAMPLES, clean, look_at
-from jobs.validation_warnings import UNLABELLED, Pair, notes_on, warnings_on
+from jobs.validation_warnings import LABELS, UNLABELLED, Pair, notes_on, warnings_on
 from rnalearner.clustering.glance import nearly_alike, similarity
 from rnalearner.counts.genes import GeneSet, GeneTable
 from rnalearner.counts.opening import short
@@ -27,17 +27,6 @@ from rnalearner.publish import write_text
 from service.schemas.datasets import DatasetReport, SheetColumn
 
 _MOST_COLUMNS, _MOST_VALUES, _MOST_PAIRS = 200, 50, 10
-LABELS = (
-    "label",
-    "group",
-    "condition",
-    "treatment",
-    "class",
-    "phenotype",
-    "diagnosis",
-    "status",
-    "genotype",
-)
 _SUBJECTS = re.compile(
     r"(subject|animal|mouse|donor|patient|individual)(_?(id|name|number|no))?", re.IGNORECASE
 )

@@ -17,7 +17,18 @@ from service.schemas.looks import DatasetLook
 _FEW_SHARED, _FEW_KNOWN = 0.5, 0.8
 _SMALL = 0.1
 """Of the median library: a sample that has less is pointed out."""
-_LABELS = re.compile(r"label|group|condition|treatment|class|phenotype|diagnosis|status|genotype", re.I)
+LABELS = (
+    "label",
+    "group",
+    "condition",
+    "treatment",
+    "class",
+    "phenotype",
+    "diagnosis",
+    "status",
+    "genotype",
+)
+"""What a column of labels is called, the likeliest first."""
 _TECHNICAL = re.compile(
     r"(.*[\W_])?(batch|run|lane|plate|date|flow_?cell|sequenc(er|ing)|library|prep|cent(re|er)|operator"
     r"|technician|pool|kit|platform|instrument|protocol)(e?s)?([\W_\d].*)?",
@@ -144,7 +155,7 @@ def _on_no_groups(columns: Sequence[SheetColumn], where: str) -> Told:
     """Why none of the columns, which stand there, is the label."""
     if not columns:
         return
-    meant = next((column for column in columns if _LABELS.fullmatch(column.name)), None)
+    meant = next((column for column in columns if column.name.casefold() in LABELS), None)
     remedy = "give a column in which two groups or more have two samples or more each"
     if meant is None:
         names = _some(column.name for column in columns)

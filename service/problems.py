@@ -59,6 +59,13 @@ def missing(kind: str, name: str) -> ProblemError:
     return ProblemError(404, f"no-such-{kind}", f"{kind} {name}", "does not exist", f"list your {kind}s")
 
 
+def still_validating(dataset: str) -> ProblemError:
+    """409: its report is not there yet."""
+    what, remedy = "is still being validated", "ask again soon"
+    where, soon = f"dataset {dataset}", {"Retry-After": "2"}
+    return ProblemError(409, "dataset-not-ready", where, what, remedy, headers=soon)
+
+
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """`responses=` of a route: these statuses answer with a problem."""
     return {

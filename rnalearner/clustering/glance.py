@@ -101,11 +101,15 @@ def name_parts(names: Sequence[str]) -> dict[str, list[str]]:
     seen: set[tuple[int, ...]] = set()
     kept = {}
     for name, part_n in found.items():
-        partition = tuple(_codes(part_n).tolist())
-        if divides(part_n) and partition not in seen:
+        if divides(part_n) and partition(part_n) not in seen:
             kept[name] = part_n
-            seen.add(partition)
+            seen.add(partition(part_n))
     return kept
+
+
+def partition(values_n: Sequence[str]) -> tuple[int, ...]:
+    """The same for all that divide the samples alike, whatever they call the groups."""
+    return tuple(_codes(values_n).tolist())
 
 
 def divides(values_n: Sequence[str]) -> bool:

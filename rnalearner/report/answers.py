@@ -17,6 +17,7 @@ from rnalearner.config import RunConfig, TaskConfig
 from rnalearner.finetune.abstain import reasons
 from rnalearner.finetune.predict import RIVAL, Answers
 from rnalearner.finetune.voices import LINEAR
+from rnalearner.report.arm_names import rival_name
 from rnalearner.report.called import RIVAL_NAME, Called, called
 from rnalearner.report.curves import auroc_interval
 from rnalearner.report.inputs import RunTables
@@ -25,13 +26,6 @@ from rnalearner.report.summary import json_safe
 
 MOST_GENES = 50
 GENE = ["class", "gene", "symbol", "weight", "guide", "effect", "share"]
-_RIVALS = {
-    "lr_l2": "LR-L2",
-    "lr_l1": "LR-L1",
-    "lr_l1_c10": "LR-L1 (C = 10)",
-    "t_signature_100": "t-signature-100",
-    "knn_3": "kNN-3",
-}
 ADDED = "rnalearner_"
 """What the names of columns that `predict` adds begin with."""
 
@@ -127,12 +121,6 @@ def main_name(arm: str, task: Mapping[str, Any]) -> str:
     if arm != LINEAR:
         return arm
     return "linear, no guide" if (task["guided_linear"] or {}).get("guided") is False else "guided linear"
-
-
-def rival_name(name: str) -> str:
-    """What a page calls a rival of the summary, such as lr_l1_c10_centred."""
-    plain, centred = name.removesuffix("_centred"), name.endswith("_centred")
-    return f"{_RIVALS.get(plain, plain.replace('_', ' '))}{', centred' if centred else ''}"
 
 
 def gene_rows(genes: pd.DataFrame | None, task: str) -> list[dict[Any, Any]]:

@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from rnalearner.report.arm_names import readable
 from rnalearner.report.names import one_line
 from rnalearner.report.svg import AMBER, BLUE, FAINT, GREEN, GREY, INK, PAPER, VERMILION, styled
 
@@ -43,18 +44,6 @@ LOOKS = {
     "lr_l1_c10": Look(GREEN, "s"),
     "knn_3": Look(GREEN, "^", (0, (1, 1.2))),
     "t_signature_100": Look(GREEN, "v", (0, (3, 1.5))),
-}
-NAMES = {
-    "lr_l2": "LR-L2",
-    "lr_l1": "LR-L1",
-    "lr_l1_c10": "LR-L1 (C = 10)",
-    "t_signature_100": "t-signature-100",
-    "knn_3": "kNN-3",
-    "pca10": "PCA-10, LR-L2",
-    "clock_only": "clock genes only",
-    "clock_free": "no clock genes",
-    "tabpfn": "TabPFN",
-    "bagged_l1": "bagged LR-L1",
 }
 
 
@@ -181,11 +170,6 @@ def tasks_figure(tasks: pd.DataFrame, looks: Mapping[str, Look]) -> Figure:
     handles.append(Line2D([], [], color=FAINT, linewidth=0.8, label="other arms"))
     figure.legend(handles=handles, loc="outside upper center", ncols=5, handletextpad=0.5)
     return figure
-
-
-def readable(arm: str) -> str:
-    """An arm's name for people."""
-    return NAMES.get(arm, arm.replace("_", " "))
 
 
 def _whisker(axis: Axes, row: Mapping[Any, Any], y: float, *, filled: bool) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from rnalearner.report.benchmark_figures import readable
+from rnalearner.report.arm_names import readable
 from rnalearner.report.benchmark_tables import arm_table, difference_table, preferred
 from rnalearner.report.html import number, signed
 from rnalearner.report.names import markdown

@@ -12,6 +12,7 @@ from rnalearner.benchmark.summary import LADDER, RIVAL, summarise
 from rnalearner.layout import BenchmarkLayout
 from rnalearner.publish import write_json, write_text
 from rnalearner.report import benchmark_figures as draw
+from rnalearner.report.arm_names import readable
 from rnalearner.report.benchmark_markdown import benchmark_markdown
 from rnalearner.report.benchmark_tables import (
     KIND_NAMES,
@@ -90,7 +91,7 @@ def _groups(arms: pd.DataFrame) -> list[dict[str, Any]]:
     rows: dict[tuple[str, str, bool], dict[str, Any]] = {}
     for row in arms.to_dict("records"):
         key = (row["kind"], row["arm"], row["centred"])
-        named = {"name": draw.readable(row["arm"]), "centred": row["centred"], "by_k": {}}
+        named = {"name": readable(row["arm"]), "centred": row["centred"], "by_k": {}}
         by_k = rows.setdefault(key, named)["by_k"]
         by_k[row["k"]] = row | {"best": row["auroc"] == best[row["k"]]}
     return [
@@ -103,7 +104,7 @@ def _groups(arms: pd.DataFrame) -> list[dict[str, Any]]:
 def _tables(arms: pd.DataFrame, differences: pd.DataFrame) -> list[dict[str, Any]]:
     """A table a k: every score of every arm, and its difference to the strongest rival's AUROC."""
     key, columns = ["k", "arm", "centred"], ["auroc", "auroc_low", "auroc_high"]
-    joined = arms.assign(name=[draw.readable(arm) for arm in arms["arm"]])
+    joined = arms.assign(name=[readable(arm) for arm in arms["arm"]])
     if not differences.empty:
         other = (differences["other"] == RIVAL[0]) & (differences["other_centred"] == RIVAL[1])
         named = {column: column.replace("auroc", "difference") for column in columns}
@@ -121,7 +122,7 @@ def _tasks(summary: Mapping[str, Any], tasks: pd.DataFrame) -> list[dict[str, An
         of_task = tasks[tasks["task"] == asked["name"]]
         rows: dict[str, dict[str, Any]] = {}
         for row in sorted(of_task.to_dict("records"), key=lambda row: order[row["arm"]]):
-            named = {"name": draw.readable(row["arm"]), "centred": row["centred"], "by_k": {}}
+            named = {"name": readable(row["arm"]), "centred": row["centred"], "by_k": {}}
             rows.setdefault(row["arm"], named)["by_k"][row["k"]] = row["auroc"]
         found.append({**asked, "rows": list(rows.values())})
     return found

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from rnalearner.report.benchmark_figures import readable
+from rnalearner.report.arm_names import readable
 
 KINDS = ("guided", "encoder", "linear")
 """In the order of the page: learned from the corpus first, then what learned from the draw alone."""

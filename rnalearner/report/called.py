@@ -11,13 +11,14 @@ import pandas as pd
 
 from rnalearner.finetune.predict import RIVAL
 from rnalearner.linear.rivals import HELD_OUT
+from rnalearner.report.arm_names import rival_name
 from rnalearner.report.classes import class_columns, probabilities
 from rnalearner.report.inputs import RunTables
 from rnalearner.report.verdict import IN_TURN
 
 SCORED_ON = {"test": "test", HELD_OUT: IN_TURN}
 """Splits that scores are made of, in words. A task has the second one only where it lacks the first."""
-RIVAL_NAME = "LR-L1 (C = 10), centred"
+RIVAL_NAME = rival_name(f"{RIVAL}_centred")
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,15 +2,18 @@
 
 import re
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
+from pydantic import ValidationError
 from sqlalchemy import Connection, RowMapping, insert, select, update
 
 from service.crash import reached
-from service.dataset_files import dataset_folder, labels_name, table_name
+from service.dataset_files import dataset_folder, labels_name, look_name, table_name
 from service.datasets import quota
 from service.datasets.uploads import Incoming, files_lock, sync_folder
 from service.problems import missing
+from service.schemas.looks import DatasetLook
 from service.settings import Settings
 from service.store.database import Database, next_number, now
 from service.store.tables import datasets
@@ -32,6 +35,15 @@ def get(connection: Connection, owner: str, dataset: str) -> RowMapping:
     if row is None:
         raise missing("dataset", dataset)
     return row
+
+
+def look_of(settings: Settings, row: RowMapping) -> DatasetLook | None:
+    """What the jail has seen of a dataset; None where it could not read the table, or has not yet."""
+    if row["report"] is not None:
+        path = dataset_folder(settings, row["owner"], row["id"]) / look_name(row["labels_sha256"])
+        with suppress(OSError, ValidationError):
+            return DatasetLook.model_validate_json(path.read_bytes())
+    return None
 
 
 def page(

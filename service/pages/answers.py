@@ -31,11 +31,8 @@ def score_charts(scores: list[dict[str, Any]], n_classes: int) -> dict[str, char
     """Accuracy and AUROC of all models, each with its interval."""
     told = {"accuracy": ("Accuracy", 1 / n_classes), "auroc": ("AUROC", 0.5)}
     return {
-        measure: charts.intervals(rows, title, chance) if (rows := _rows(scores, measure)) else None
+        measure: charts.intervals(
+            [{"name": score["name"], **score[measure]} for score in scores], title, chance
+        )
         for measure, (title, chance) in told.items()
     }
-
-
-def _rows(scores: list[dict[str, Any]], measure: str) -> list[dict[str, Any]]:
-    rows = ({"name": score["name"], **score[measure]} for score in scores if score[measure] is not None)
-    return [row for row in rows if row["mean"] is not None]

@@ -95,15 +95,7 @@ def correlation(samples: Sequence[str], values: Sequence[Sequence[float]]) -> Ch
         "grid": {"left": 12, "right": 12, "top": 12, "bottom": 60, "containLabel": True},
         "xAxis": {"type": "category", "data": brief(samples), "axisLabel": {"rotate": 60}},
         "yAxis": {"type": "category", "data": brief(samples), "inverse": True},
-        "visualMap": {
-            "min": min(found),
-            "max": max(found),
-            "precision": 3,
-            "calculable": True,
-            "orient": "horizontal",
-            "left": "center",
-            "bottom": 0,
-        },
+        "visualMap": _colour_scale(found),
         "series": [{"type": "heatmap", "data": cells, "progressive": 0}],
     }
     says = f"Correlation of {len(samples)} samples, pair by pair, from {min(found):.3f} to {max(found):.3f}."
@@ -138,11 +130,12 @@ def curves(points: Sequence[Mapping[str, Any]]) -> Chart | None:
     return _chart("Curves", f"How {', '.join(lines)} went while the job ran.", views)
 
 
-def intervals(rows: Sequence[Mapping[str, Any]], what: str, chance: float | None = None) -> Chart:
-    """A dot with its interval for each row: `name`, `mean`, `low`, `high`."""
+def intervals(rows: Sequence[Mapping[str, Any]], what: str, chance: float | None = None) -> Chart | None:
+    """A dot with its interval for each row: `name`, `mean`, `low`, `high`; None where no mean is known."""
     known = [row for row in rows if row["mean"] is not None]
-    names = [row["name"] for row in known]
-    # Whiskers without a custom series, whose drawing would have to be a function: two invisible stacked bars.
+    if not known:
+        return None
+    # Whiskers without a custom series, whose drawing would have to be a function: a bar on one unseen.
     lows = [round(row["low"], 4) if row["low"] is not None else row["mean"] for row in known]
     spans = [
         round((row["high"] if row["high"] is not None else row["mean"]) - low, 4)
@@ -162,7 +155,7 @@ def intervals(rows: Sequence[Mapping[str, Any]], what: str, chance: float | None
         "tooltip": {"renderMode": "richText"},
         "grid": {"left": 24, "right": 30, "top": 24, "bottom": 36, "containLabel": True},
         "xAxis": {"type": "value", "min": 0, "max": 1, "name": what, "nameLocation": "middle", "nameGap": 26},
-        "yAxis": {"type": "category", "data": names, "inverse": True},
+        "yAxis": {"type": "category", "data": [row["name"] for row in known], "inverse": True},
         "series": [
             {"type": "bar", "stack": "whisker", "silent": True, "itemStyle": {"opacity": 0}, "data": lows},
             {"type": "bar", "stack": "whisker", "silent": True, "barWidth": 4, "data": spans},
@@ -172,8 +165,8 @@ def intervals(rows: Sequence[Mapping[str, Any]], what: str, chance: float | None
     told = [f"{row['name']} {row['mean']:.2f}" for row in known[:1]]
     if others := sorted(row["mean"] for row in known[1:]):
         told.append(f"{len(others)} others from {others[0]:.2f} to {others[-1]:.2f}")
-    says = f"{what} with 95 % intervals: {', '.join(told) or 'none is known'}."
-    return _chart(what, says, {"all": option}, 90 + 34 * max(1, len(known)))
+    says = f"{what} with 95 % intervals: {', '.join(told)}."
+    return _chart(what, says, {"all": option}, 90 + 34 * len(known))
 
 
 def bars(title: str, rows: Sequence[tuple[str, float]], what: str) -> Chart:
@@ -193,34 +186,24 @@ def bars(title: str, rows: Sequence[tuple[str, float]], what: str) -> Chart:
 
 def parallel(names: Sequence[str], rows: Sequence[Sequence[Any]], good: str) -> Chart:
     """A line a row across one axis a name; words get an axis of words. The last axis says how good it was."""
-    axes: list[dict[str, Any]] = []
+    axes, columns = list[dict[str, Any]](), list[list[Any]]()
     for place, name in enumerate(names):
         values = [row[place] for row in rows]
         axis: dict[str, Any] = {"dim": place, "name": name.replace("_", " ")}
         if not all(isinstance(value, int | float) for value in values):
-            axis |= {"type": "category", "data": sorted({str(value) for value in values})}
+            values = list(map(str, values))  # a number would be the place of a word
+            axis |= {"type": "category", "data": sorted(set(values))}
         axes.append(axis)
-    last = [row[-1] for row in rows]
+        columns.append(values)
     option = {
         "parallelAxis": axes,
         "parallel": {"left": 40, "right": 60, "top": 50, "bottom": 60},
-        "visualMap": {
-            "dimension": len(names) - 1,
-            "min": min(last),
-            "max": max(last),
-            "precision": 3,
-            "calculable": True,
-            "orient": "horizontal",
-            "left": "center",
-            "bottom": 0,
-        },
+        "visualMap": {"dimension": len(names) - 1, **_colour_scale(columns[-1])},
         "series": [
             {
                 "type": "parallel",
                 "lineStyle": {"width": 2, "opacity": 0.7},
-                "data": [
-                    [value if isinstance(value, int | float) else str(value) for value in row] for row in rows
-                ],
+                "data": [list(row) for row in zip(*columns, strict=True)],
             }
         ],
     }
@@ -252,6 +235,12 @@ def _groups(values: Sequence[str]) -> list[str]:
 def _of(value: str, groups: Sequence[str]) -> str:
     name = value or _NOT_TOLD
     return name if name in groups else "others"
+
+
+def _colour_scale(values: Sequence[float]) -> dict[str, Any]:
+    """Below a chart, from its lowest value to its highest."""
+    ends = {"min": min(values), "max": max(values), "precision": 3}
+    return ends | {"calculable": True, "orient": "horizontal", "left": "center", "bottom": 0}
 
 
 def _value_axis(name: str) -> dict[str, Any]:

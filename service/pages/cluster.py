@@ -8,6 +8,7 @@ from starlette.concurrency import run_in_threadpool
 
 from rnalearner.errors import RnalearnerError
 from service.gateway import Gateway
+from service.jobs.queue import OPEN
 from service.pages.html import PageRoute, page
 from service.pages.visitor import Visitor
 from service.schemas.base import Fault
@@ -36,8 +37,8 @@ def _context(gateway: Gateway, visitor: Caller) -> dict[str, Any]:
     except RnalearnerError as error:
         fault = Fault(where=error.where, what=error.what, remedy=error.remedy)
     open_jobs = (
-        select(jobs.c.id, jobs.c.owner, jobs.c.kind, jobs.c.label, jobs.c.status, jobs.c.created)
-        .where(jobs.c.status.in_(("PENDING", "RUNNING")), jobs.c.deleted.is_(False))
+        select(jobs.c.id, jobs.c.owner, jobs.c.kind, jobs.c.label, jobs.c.status)
+        .where(OPEN, jobs.c.deleted.is_(False))
         .order_by(jobs.c.number)
         .limit(_SHOWN)
     )

@@ -11,14 +11,15 @@ from starlette.concurrency import run_in_threadpool
 from service.datasets import rows as datasets
 from service.gateway import Gateway
 from service.jobs import rows as jobs
-from service.jobs.forecast import forecast
+from service.jobs.forecast import queue_now, usual_seconds
 from service.pages import charts
 from service.pages.html import PageRoute, page
 from service.pages.visitor import Visitor
 from service.recipes.advice import recommended
+from service.recipes.groups import learnable
 from service.recipes.models import Model, list_models
-from service.routes.datasets import DatasetId, read_look
-from service.schemas.datasets import DatasetPublic, DatasetReport, SheetColumn
+from service.routes.datasets import DatasetId
+from service.schemas.datasets import DatasetPublic, DatasetReport
 from service.schemas.jobs import JobKind
 from service.schemas.looks import DatasetLook
 from service.store.database import now
@@ -45,8 +46,8 @@ async def show_dataset(
 
 def _context(gateway: Gateway, visitor: Caller, dataset_id: str, asked: str | None) -> dict[str, Any]:
     with gateway.database.read() as connection:
-        dataset = DatasetPublic.model_validate(datasets.get(connection, visitor.owner, dataset_id))
-        look = None if dataset.state == "VALIDATING" else read_look(gateway, visitor.owner, dataset_id)
+        row = datasets.get(connection, visitor.owner, dataset_id)
+        dataset, look = DatasetPublic.model_validate(row), datasets.look_of(gateway.settings, row)
         found: dict[str, Any] = {"dataset": dataset, "look": look, "charts": [], "ask": None}
         if look is not None:
             found["charts"] = shown(look, dataset.report)
@@ -90,7 +91,7 @@ def _ask(
     asked: str | None,
 ) -> dict[str, Any]:
     """What the form offers: columns with groups, models, other datasets, and how long it will take."""
-    columns = [column for column in report.columns if len(groups_of(column)) >= 2]
+    columns = [column for column in report.columns if len(learnable(column)) >= 2]
     names = [column.name for column in columns]
     name = asked if asked in names else report.label_column
     column = next((each for each in columns if each.name == name), None)
@@ -102,24 +103,20 @@ def _ask(
         for kind in ("linear", "finetune")
         for row in jobs.page(connection, visitor.owner, None, _OTHERS, {"kind": kind, "status": "SUCCEEDED"})
     ]
-    smallest = min(groups_of(column).values()) if column is not None else 0
+    groups = learnable(column) if column is not None else {}
     return {
         "columns": names,
         "column": column,
-        "groups": groups_of(column) if column is not None else {},
+        "groups": groups,
         "models": [offered(model, report) for model in models],
         "classifiers": [jobs.public(connection, gateway.places, row) for row in learned],
         "others": [row for row in others if row["id"] != dataset.id],
-        "advice": _advice(smallest, models) if column is not None else None,
-        "forecasts": {kind: forecast(connection, kind, now()) for kind in kinds},
+        "advice": _advice(min(groups.values()), models) if groups else None,
+        "usual": {kind: usual_seconds(connection, kind) for kind in kinds},
+        "queue": queue_now(connection, now()),
         "may_write": "write" in visitor.scopes,
         "token": secrets.token_hex(16),
     }
-
-
-def groups_of(column: SheetColumn) -> dict[str, int]:
-    """Values that can be told apart: two samples or more have each."""
-    return {value: n for value, n in column.values.items() if value and n >= 2}
 
 
 def offered(model: Model, report: DatasetReport) -> dict[str, Any]:

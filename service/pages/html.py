@@ -1,7 +1,6 @@
 """What all pages share: templates, the rules that a browser holds them to, and errors as pages."""
 
 from collections.abc import Callable, Coroutine
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +43,7 @@ _ENVIRONMENT.filters |= {
 
 def page(request: Request, template: str, code: int = 200, **context: Any) -> HTMLResponse:
     """A whole page; `visitor` is whoever is signed in, None for nobody."""
-    known = {"visitor": None, "path": request.scope["path"], "now": datetime.now(UTC)}
+    known = {"visitor": None, "path": request.scope["path"]}
     text = _ENVIRONMENT.get_template(template).render(known | context)
     return HTMLResponse(text, code, headers=HEADERS)
 

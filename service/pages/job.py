@@ -11,19 +11,19 @@ from starlette.concurrency import run_in_threadpool
 from rnalearner.layout import PublishedModel, RunLayout
 from service.gateway import Gateway
 from service.jobs import rows as jobs
-from service.jobs.forecast import Forecast, forecast
+from service.jobs.forecast import usual_seconds
 from service.pages import charts
 from service.pages.answers import answers_of, name_genes, score_charts
 from service.pages.html import PageRoute, page
 from service.pages.model import table
 from service.pages.visitor import Visitor
+from service.pages.words import NONE
 from service.problems import ProblemError
 from service.recipes.models import find_model
 from service.routes.events import metrics_of
 from service.routes.jobs import JobPath
 from service.schemas.base import JobId
 from service.schemas.jobs import TERMINAL, JobPublic, JobResults, JobStatus
-from service.store.database import now
 from service.store.keys import Caller
 from service.web.cursors import Cursor, place
 from service.web.delivery import log_pieces, results
@@ -80,13 +80,13 @@ async def compare_jobs(
 def _context(gateway: Gateway, visitor: Caller, job_id: str) -> dict[str, Any]:
     with gateway.database.read() as connection:
         job = jobs.public(connection, gateway.places, jobs.find(connection, visitor.owner, job_id))
-        coming: Forecast | None = forecast(connection, job.kind, now()) if job.status == "PENDING" else None
+        usual = usual_seconds(connection, job.kind) if job.status == "PENDING" else None
     folder = gateway.settings.jobs / job_id
     log = log_pieces(RunLayout(folder).attempt(job.attempt), _LOG_LINES)
     context: dict[str, Any] = {
         "job": job,
         "over": job.status in TERMINAL,
-        "forecast": coming,
+        "usual": usual,
         "curves": charts.curves(
             [point.model_dump() for point in metrics_of(gateway, visitor.owner, job_id).points]
         ),
@@ -108,12 +108,11 @@ def _context(gateway: Gateway, visitor: Caller, job_id: str) -> dict[str, Any]:
 
 def _made(gateway: Gateway, visitor: Caller, job: JobPublic) -> dict[str, Any]:
     """What a finished job shows of its files; those that are gone are said to be."""
-    folder = gateway.settings.jobs / job.id
+    run = RunLayout(gateway.settings.jobs / job.id)
     try:
-        made = results(folder, {"id": job.id, "status": job.status, "attempt": job.attempt, "error": None})
+        made = _results(run, job)
     except ProblemError as problem:
         return {"gone": problem.fault}
-    run = RunLayout(folder)
     told = answers_of(run, made)
     if told is not None:
         name_genes(told, _symbols(gateway, visitor, job))
@@ -180,23 +179,33 @@ def _compared(gateway: Gateway, visitor: Caller, chosen: list[str]) -> dict[str,
             jobs.public(connection, gateway.places, jobs.find(connection, visitor.owner, job_id))
             for job_id in chosen
         ]
-    columns = [{"job": job, "params": flat(job.params), "scores": []} for job in asked]
-    for column, job in zip(columns, asked, strict=True):
-        if job.status == "SUCCEEDED":
-            told = _made(gateway, visitor, job).get("answers")
-            column["scores"] = [score for score in told["scores"] if score["role"] == "main"] if told else []
-    names = list(dict.fromkeys(name for column in columns for name in column["params"]))  # type: ignore[attr-defined]
+    params = [flat(job.params) for job in asked]
     rows = []
-    for name in names:
-        values = [column["params"].get(name, "–") for column in columns]  # type: ignore[attr-defined]
+    for name in dict.fromkeys(name for own in params for name in own):
+        values = [own.get(name, NONE) for own in params]
         rows.append({"name": name, "values": values, "differs": len(set(values)) > 1})
     scored = [
-        {**score["accuracy"], "name": f"{column['job'].label or column['job'].id[:12]}: {score['name']}"}  # type: ignore[attr-defined]
-        for column in columns
-        for score in column["scores"]  # type: ignore[attr-defined]
+        {**score["accuracy"], "name": f"{job.label or job.id[:12]}: {score['name']}"}
+        for job in asked
+        for score in _scores(gateway, job)
+        if score["role"] == "main"
     ]
-    drawn = charts.intervals(scored, "Accuracy") if scored else None
-    return {"columns": columns, "rows": rows, "chart": drawn}
+    return {"jobs": asked, "rows": rows, "chart": charts.intervals(scored, "Accuracy")}
+
+
+def _scores(gateway: Gateway, job: JobPublic) -> list[dict[str, Any]]:
+    """None of a job that has no answers, or no longer."""
+    run = RunLayout(gateway.settings.jobs / job.id)
+    try:
+        told = answers_of(run, _results(run, job))
+    except ProblemError:
+        return []
+    return told["scores"] if told is not None else []
+
+
+def _results(run: RunLayout, job: JobPublic) -> JobResults:
+    """As `delivery.results`, which raises ProblemError where there are none."""
+    return results(run.root, job.model_dump(include={"id", "status", "attempt", "error"}))
 
 
 def flat(value: Any, prefix: str = "") -> dict[str, str]:

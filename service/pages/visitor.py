@@ -6,9 +6,8 @@ from urllib.parse import quote
 from fastapi import Depends, Request
 from fastapi.responses import RedirectResponse
 
-from service.problems import ProblemError
 from service.store.keys import Caller
-from service.web.deps import whose
+from service.web.deps import admitted, whose
 from service.web.session import session_of
 
 _SIGN_IN = "/sign-in"
@@ -22,11 +21,7 @@ async def _visitor(request: Request) -> Caller:
     caller = await whose(request, session_of(request))
     if caller is None:
         raise SignedOutError
-    request.app.state.rates.request(caller.key_id, "GET")
-    if "read" not in caller.scopes:
-        remedy = "ask the operator for a key that has it"
-        raise ProblemError(403, "forbidden", "API key", "lacks the scope read", remedy)
-    return caller
+    return admitted(request, caller, "read")
 
 
 Visitor = Annotated[Caller, Depends(_visitor)]

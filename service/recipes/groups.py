@@ -30,6 +30,11 @@ def chosen_column(dataset: Labelled, asked: str | None) -> str:
     return _column(dataset, name).name
 
 
+def learnable(column: SheetColumn) -> dict[str, int]:
+    """Values that enough samples have, and how many these are."""
+    return {value: n for value, n in column.values.items() if value and n >= _MIN_SAMPLES}
+
+
 def chosen_groups(dataset: Labelled, column: str, asked: Sequence[str] | None) -> list[str]:
     """The values to tell apart, in the order of the classes.
 
@@ -39,7 +44,7 @@ def chosen_groups(dataset: Labelled, column: str, asked: Sequence[str] | None) -
     sheet = _column(dataset, column)
     where = f"column {column!r} of {dataset}"
     if asked is None:
-        groups = sorted(value for value, n in sheet.values.items() if value and n >= _MIN_SAMPLES)
+        groups = sorted(learnable(sheet))
         if not 2 <= len(groups) <= _MOST_GROUPS:
             what = f"has {len(groups)} values that two or more samples have"
             raise LabelError(where, what, f"name 2 to {_MOST_GROUPS} groups; it holds {_values(sheet)}")

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, RowMapping, bindparam, select
 
 from rnalearner.errors import RecipeError
 from service.dataset_files import CANONICAL, canonical_labels, dataset_folder
-from service.problems import ProblemError, missing
+from service.problems import ProblemError, missing, still_validating
 from service.recipes.inputs import PARAMS, Ingredients, Params, Table
 from service.recipes.models import Model, find_model
 from service.schemas.datasets import DatasetReport
@@ -92,8 +92,7 @@ def _table(connection: Connection, settings: Settings, owner: str, name: str) ->
     if row is None:
         raise missing("dataset", name)
     if row["state"] == "VALIDATING":
-        what, remedy = "is still being validated", "ask again soon"
-        raise ProblemError(409, "dataset-not-ready", f"dataset {name}", what, remedy, headers=_SOON)
+        raise still_validating(name)
     if row["state"] != "READY":
         what, remedy = f"is {row['state']}", "see its problem, mend the file and upload it again"
         raise ProblemError(422, "dataset-rejected", f"dataset {name}", what, remedy)

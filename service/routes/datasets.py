@@ -3,25 +3,21 @@
 import base64
 import binascii
 import re
-from contextlib import suppress
 from functools import partial
 from typing import Annotated, Any, cast
 
 import anyio
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 from fastapi.concurrency import contextmanager_in_threadpool
-from pydantic import ValidationError
 from sqlalchemy import Connection, RowMapping
 from starlette.concurrency import run_in_threadpool
 
 from service.crash import reached
-from service.dataset_files import dataset_folder, look_name
 from service.datasets import rows as datasets
 from service.datasets.deletion import delete_dataset
 from service.datasets.multipart import Form
 from service.datasets.uploads import LABELS_MB, receive, refuse_declared, scratch
-from service.gateway import Gateway
-from service.problems import ProblemError, problems
+from service.problems import ProblemError, problems, still_validating
 from service.schemas.base import Sha256
 from service.schemas.datasets import DatasetPage, DatasetPublic, DatasetReport, DatasetState
 from service.schemas.looks import DatasetLook
@@ -229,7 +225,10 @@ async def show_look(
 
     A table that cannot be read has none; one whose sheet alone cannot be used does.
     """
-    look = await run_in_threadpool(read_look, gateway, caller.owner, dataset_id)
+    row = await gateway.database.aread(partial(datasets.get, owner=caller.owner, dataset=dataset_id))
+    if row["state"] == "VALIDATING":
+        raise still_validating(dataset_id)
+    look = await run_in_threadpool(datasets.look_of, gateway.settings, row)
     if look is None:
         what, remedy = "has no look: its table could not be read", "see its problem, and mend the table"
         raise ProblemError(404, "no-such-look", f"dataset {dataset_id}", what, remedy)
@@ -244,24 +243,6 @@ async def remove_dataset(dataset_id: DatasetId, caller: Writer, gateway: Gateway
     """
     await run_in_threadpool(delete_dataset, gateway.database, gateway.settings, caller.owner, dataset_id)
     gateway.supervisor.wake()
-
-
-def read_look(gateway: Gateway, owner: str, dataset_id: str) -> DatasetLook | None:
-    """What the jail has seen of a table; None where it could not be read, or the look is none.
-
-    Raises ProblemError 404 for a dataset that is not the owner's, 409 for one that is being validated.
-    """
-    with gateway.database.read() as connection:
-        row = datasets.get(connection, owner, dataset_id)
-    if row["state"] == "VALIDATING":
-        what, remedy = "is still being validated", "ask again soon"
-        where = f"dataset {dataset_id}"
-        raise ProblemError(409, "dataset-not-ready", where, what, remedy, headers={"Retry-After": "1"})
-    if row["report"] is not None:
-        path = dataset_folder(gateway.settings, owner, dataset_id) / look_name(row["labels_sha256"])
-        with suppress(OSError, ValidationError):
-            return DatasetLook.model_validate_json(path.read_bytes())
-    return None
 
 
 def _shown(row: RowMapping) -> bytes:

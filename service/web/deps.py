@@ -11,7 +11,7 @@ from service.problems import ProblemError
 from service.store.keys import Caller
 from service.web.session import session_of
 
-__all__ = ["Admin", "Caller", "GatewayDep", "Reader", "Trainer", "Writer", "whose"]
+__all__ = ["Admin", "Caller", "GatewayDep", "Reader", "Trainer", "Writer", "admitted", "whose"]
 
 _bearer = HTTPBearer(
     scheme_name="key", bearerFormat="rnal_<id>_<secret>", description="An API key.", auto_error=False
@@ -33,6 +33,15 @@ async def whose(request: Request, key: str) -> Caller | None:
     return caller
 
 
+def admitted(request: Request, caller: Caller, scope: str) -> Caller:
+    """The caller, if not too busy (else 429) and with this scope (else 403)."""
+    request.app.state.rates.request(caller.key_id, request.method)
+    if scope not in caller.scopes:
+        what, remedy = f"lacks the scope {scope}", "ask the operator for a key that has it"
+        raise ProblemError(403, "forbidden", "API key", what, remedy)
+    return caller
+
+
 class _Needs:
     """The caller, if the key is good (else 401), not too busy (else 429) and has the scope (else 403)."""
 
@@ -42,21 +51,16 @@ class _Needs:
     async def __call__(
         self, request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
     ) -> Caller:
-        rates = request.app.state.rates
         key = session_of(request) if credentials is None else credentials.credentials
         caller = await whose(request, key)
         if caller is None:
             if request.client is not None:
-                rates.bad_key(request.client.host)
+                request.app.state.rates.bad_key(request.client.host)
             what = "is unknown, expired or revoked" if key else "is missing"
             challenge = {"WWW-Authenticate": 'Bearer realm="rnalearner"'}
             remedy = "send `Authorization: Bearer rnal_...`"
             raise ProblemError(401, "unauthorised", "API key", what, remedy, headers=challenge)
-        rates.request(caller.key_id, request.method)
-        if self.scope not in caller.scopes:
-            what, remedy = f"lacks the scope {self.scope}", "ask the operator for a key that has it"
-            raise ProblemError(403, "forbidden", "API key", what, remedy)
-        return caller
+        return admitted(request, caller, self.scope)
 
 
 Reader = Annotated[Caller, Depends(_Needs("read"))]

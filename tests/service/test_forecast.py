@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from sqlalchemy import insert
 
-from service.jobs.forecast import forecast
+from service.jobs.forecast import queue_now, usual_seconds
 from service.settings import Settings
 from service.store.database import Database
 from service.store.tables import jobs
@@ -42,8 +42,8 @@ def ended(seconds: float, status: str = "SUCCEEDED") -> dict[str, Any]:
 
 def test_nothing_is_said_where_nothing_has_ended(database: Database):
     with database.read() as connection:
-        found = forecast(connection, "linear", NOW)
-    assert (found.seconds, found.n, found.before, found.wait_s) == (None, 0, 0, 0)
+        found = (*usual_seconds(connection, "linear"), *queue_now(connection, NOW))
+    assert found == (None, 0, 0, 0)
 
 
 def test_it_is_the_median_of_those_of_its_kind_that_succeeded(database: Database):
@@ -52,8 +52,7 @@ def test_it_is_the_median_of_those_of_its_kind_that_succeeded(database: Database
     put(database, **ended(5000, "FAILED"))
     put(database, "tune", **ended(7000))
     with database.read() as connection:
-        found = forecast(connection, "linear", NOW)
-    assert (found.seconds, found.n) == (20, 3)
+        assert usual_seconds(connection, "linear") == (20, 3)
 
 
 def test_it_waits_for_what_is_before_it_and_what_is_left_of_what_runs(database: Database):
@@ -62,12 +61,10 @@ def test_it_waits_for_what_is_before_it_and_what_is_left_of_what_runs(database: 
     put(database, "tune", status="RUNNING", submitted=NOW - 30, started=NOW - 30)
     put(database)
     with database.read() as connection:
-        found = forecast(connection, "finetune", NOW)
-    assert (found.before, found.wait_s) == (2, 70 + 20)
+        assert queue_now(connection, NOW) == (2, 70 + 20)
 
 
 def test_a_wait_for_what_nobody_has_timed_is_not_guessed(database: Database):
     put(database, "pretrain")
     with database.read() as connection:
-        found = forecast(connection, "linear", NOW)
-    assert (found.before, found.wait_s) == (1, None)
+        assert queue_now(connection, NOW) == (1, None)

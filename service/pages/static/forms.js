@@ -105,9 +105,10 @@
   }
 
   function call(form) {
-    const { api, method, then, key } = form.dataset;
+    const { api, method, then, key, changes } = form.dataset;
     const headers = { "Content-Type": "application/json" };
-    if (key) headers["Idempotency-Key"] = `${key}-${JSON.stringify(asJson(form)).length}`;
+    // Pressed again, it is the same request; changed in between, it is another one.
+    if (key) headers["Idempotency-Key"] = `${key}-${changes ?? 0}`;
     const body = key ? JSON.stringify(asJson(form)) : null;
     ask(form, method, api, body, headers, (request) => {
       if (then) location.assign(then + JSON.parse(request.responseText).id);
@@ -191,6 +192,8 @@
     else if ("all" in dataset) form.querySelectorAll("[data-tick]").forEach((tick) => { tick.checked = event.target.checked; });
   });
   document.addEventListener("input", (event) => {
+    const asking = event.target.closest?.("form[data-key]");
+    if (asking) asking.dataset.changes = Number(asking.dataset.changes ?? 0) + 1;
     if (!("head" in event.target.dataset)) return;
     const form = event.target.closest("form");
     const place = [...form.querySelectorAll("[data-head]")].indexOf(event.target);
