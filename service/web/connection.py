@@ -39,7 +39,7 @@ class Connection(HttpToolsProtocol):
         # uvicorn's own use of it refuses requests on old connections as well as on new ones.
         self._most_connections, self.limit_concurrency = self.limit_concurrency, None
         self._head_open, self._body_open = True, False
-        self._n_messages, self._n_bytes, self._n_body = 0, 0, 0
+        self._n_messages, self._n_bytes, self._n_body, self._n_earlier = 0, 0, 0, 0
         self._seen: tuple[str | None, int] = (None, 0)
         self._n_looks, self._bytes_seen, self._unsent_seen = 0, 0, (0, 0)
 
@@ -55,8 +55,10 @@ class Connection(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        body_before, self._n_earlier = self._n_body, 0
         super().data_received(data)
-        self._n_bytes += len(data)
+        # The end of an earlier body may have come in the same piece; it is no part of this message.
+        self._n_bytes += len(data) - max(0, self._n_earlier - body_before)
         if self.transport.is_closing():
             return
         if self._head_open and self._n_bytes > MAX_HEAD:
@@ -70,6 +72,7 @@ class Connection(HttpToolsProtocol):
         super().on_message_begin()
         self._head_open = True
         self._n_messages += 1
+        self._n_earlier += self._n_body
         self._n_bytes = self._n_body = self._bytes_seen = 0
 
     def on_header(self, name: bytes, value: bytes) -> None:

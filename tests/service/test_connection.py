@@ -201,6 +201,21 @@ def trickle(line: socket.socket, piece: bytes) -> Answer:
     return answer_of(line)
 
 
+def test_the_end_of_one_body_is_no_part_of_the_next_request(
+    sqlite_gateway: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "MAX_HEAD", 1 << 10)  # so that the server reads both at once
+    first = b"GET /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 9000\r\n\r\n"
+    second = b"GET /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n"
+    with connected(sqlite_gateway) as line:
+        send(line, [first])
+        assert answer_of(line)[0] == 200
+        send(line, [b"x" * 9000 + second])
+        assert answer_of(line)[0] == 200
+        send(line, [b"x" + HEAD + b"\r\n"])
+        assert answer_of(line)[0] == 200
+
+
 def test_a_head_that_trickles_is_given_up(quick: Running) -> None:
     with connected(quick) as line:
         line.sendall(HEAD)
