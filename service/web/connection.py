@@ -8,6 +8,7 @@ and again is closed.
 from asyncio import Transport
 from collections.abc import Mapping
 from http import HTTPStatus
+from itertools import count
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -29,6 +30,8 @@ MAX_HEAD = 1 << 16
 """Bytes of a head that is not complete; `access` has the limits of one that is."""
 _MOST_OVERHEAD = 16
 """Bytes sent for a byte of body; more than the smallest chunks need."""
+_NUMBERS = count()
+"""Connections in their order: several may open within one tick of the loop's clock."""
 
 
 class Connection(HttpToolsProtocol):
@@ -45,7 +48,7 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._opened = self.loop.time()
+        self._number = next(_NUMBERS)
         self._ticker = self.loop.call_later(TICK_S, self._look)
         if self._most_connections is not None and len(self.connections) > self._most_connections:
             self._make_room(self._most_connections)
@@ -136,7 +139,7 @@ class Connection(HttpToolsProtocol):
         others = [
             other for other in self.connections if isinstance(other, Connection) and other._is_waiting()
         ]
-        slowest = min(others, key=lambda other: other._opened)  # self is one of them
+        slowest = min(others, key=lambda other: other._number)  # self is one of them
         what, remedy = f"has {most} connections, the most that it may have", "try again soon"
         retry = {"Retry-After": "5"}
         slowest._refuse(ProblemError(503, "too-many-connections", "the gateway", what, remedy, headers=retry))
