@@ -17,7 +17,7 @@ from service.jobs.supervisor import Supervisor
 from service.pages import cluster as cluster_page
 from service.pages import dataset, docs, home, job, model, signing
 from service.pages.static_files import PageFiles
-from service.routes import cluster, datasets, events, health, jobs, keys, models, results
+from service.routes import cluster, datasets, events, health, jobs, keys, models, results, uploads
 from service.schemas.base import Problem
 from service.settings import Settings
 from service.store.database import Database
@@ -79,7 +79,7 @@ def create_app(settings: Settings, submitter: JobSubmitter) -> FastAPI:
     app.add_middleware(Access, registry=registry, hosts=settings.hosts)
     problems.install(app)
     app.include_router(health.router, responses=_ALWAYS)
-    for room in (keys, datasets, jobs, events, results, models, cluster):
+    for room in (keys, uploads, datasets, jobs, events, results, models, cluster):
         app.include_router(room.router, responses=_WITH_KEY)
     for shown in (home, dataset, job, model, cluster_page, signing, docs):
         app.include_router(shown.router)
