@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from rnalearner.counts.canonical import canonical, gene_rows, sum_groups
-from rnalearner.counts.checks import check_counts
+from rnalearner.counts.checks import check_counts, refuse_sum
 from rnalearner.counts.folder import sample_files
 from rnalearner.counts.genes import GeneTable, first_repeated
 from rnalearner.counts.h5ad import read_h5ad
@@ -40,6 +40,7 @@ def judged(raw: RawCounts, genes: GeneTable | None = None) -> anndata.AnnData:
     counts_nr = raw.counts_ng if keep.all() else raw.counts_ng[:, keep]
     names = [name for name, kept in zip(raw.genes, keep, strict=True) if kept]
     fractional = check_counts(path, counts_nr, raw.samples, names)
+    refuse_sum(path, counts_nr, raw.samples)
     if (odd := next((name for name in (*raw.samples, *raw.genes) if "\0" in name), None)) is not None:
         raise CountsError(path, f"the name {short(odd)!r} holds a NUL byte", "write the names as plain text")
     if "" in raw.samples:

@@ -16,6 +16,14 @@ def samples() -> Iterator[Mistake]:
         "occurs twice",
         "give every sample a name of its own",
     )
+    yield mistake(
+        "a column of totals",
+        table(np.column_stack([COUNTS_GN, COUNTS_GN.sum(1)]), samples=[*SAMPLES, "All"]),
+        SHEET,
+        "sample All",
+        "is the sum of all others in every gene",
+        "leave it out",
+    )
     twins = COUNTS_GN.copy()
     twins[:, 1] = twins[:, 0] + (np.arange(N_GENES) % 40 == 0)
     yield mistake(

@@ -70,6 +70,26 @@ def test_a_bad_cell_far_below_the_first_lines_is_found_too(tmp_path):
     assert "row ENSMUSG00000001501, column S1 is 'x'" in str(refusal(tmp_path / "t.csv"))
 
 
+def test_a_column_of_totals_is_no_sample(tmp_path):
+    counts_gn = np.random.default_rng(0).gamma(0.5, 400, (60, 4)).round(2)
+    totals_g = counts_gn.sum(1).round(2)
+    path, genes = tmp_path / "t.csv", [f"ENSMUSG{number:011d}" for number in range(1, 61)]
+    for column in (0, 4):
+        names = list("ABCD")
+        names.insert(column, "Total")
+        pd.DataFrame(np.insert(counts_gn, column, totals_g, axis=1), genes, names).to_csv(path)
+        assert "sample Total is the sum of all others in every gene" in str(refusal(path))
+    totals_g[7] += 1
+    pd.DataFrame(np.column_stack([counts_gn, totals_g]), genes, list("ABCDE")).to_csv(path)
+    assert read_counts(path).n_obs == 5
+
+
+def test_two_samples_alike_are_no_sum(tmp_path):
+    genes = [f"ENSMUSG{number:011d}" for number in range(1, 61)]
+    pd.DataFrame({"A": range(60), "B": range(60)}, genes).to_csv(tmp_path / "t.csv")
+    assert read_counts(tmp_path / "t.csv").n_obs == 2
+
+
 def test_logarithms_are_refused(write_table):
     assert "logarithms" in str(refusal(write_table(values=np.log2(COUNTS_NG.T + 1))))
 
