@@ -26,7 +26,7 @@ import psutil
 
 from cluster.local import ensure_private_token, short_folder
 from cluster.loopback import LOOPBACK, OPENED, SHUT
-from cluster.submission import RayJobs
+from cluster.submission import RayJobs, anybody_gets
 from rnalearner.errors import ClusterError
 from rnalearner.publish import write_json
 
@@ -177,7 +177,7 @@ def check(started: StartedRay) -> None:
     """Raises ClusterError unless the Jobs API answers us alone, and what runs the jobs listens."""
     RayJobs(started.address).check()
     try:
-        httpx.get(started.agent, timeout=2)
+        anybody_gets(started.agent, httpx.Timeout(2))
     except httpx.HTTPError as error:
         what = f"does not answer ({type(error).__name__})"
         raise ClusterError(f"Ray's job agent at {started.agent}", what, "see ray.log") from error

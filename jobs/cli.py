@@ -63,6 +63,17 @@ def _options(
     # From the first start, and before Ray is imported: an open cluster runs anybody's code.
     os.environ["RAY_AUTH_MODE"] = "token"
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    _reach_this_machine_directly()
+
+
+def _reach_this_machine_directly() -> None:
+    """Where a proxy is set for all that is asked, as many universities do, it knows nothing of our ports."""
+    named = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+    if named.strip() != "*":
+        hosts = [host.strip() for host in named.split(",") if host.strip()]
+        os.environ["no_proxy"] = os.environ["NO_PROXY"] = ",".join(
+            dict.fromkeys([*hosts, "localhost", "127.0.0.1", "::1"])
+        )
 
 
 _Out = Annotated[Path | None, typer.Option("--out", "-o", help="The run's folder; by default runs/NAME.")]

@@ -39,6 +39,8 @@ def environment(own_temporary: Path) -> dict[str, str]:
         "OMP_NUM_THREADS": "1",
         "COLUMNS": "100",
         "NO_COLOR": "1",
+        # As at many universities; whatever goes there goes nowhere.
+        "http_proxy": "http://127.0.0.1:9",
     }
 
 
