@@ -21,7 +21,7 @@ _HALF = re.compile(r"\.[0-9a-f]{32}\.")
 @contextmanager
 def publish_file(target: Path) -> Iterator[Path]:
     """Give a temporary path in `target`'s folder; when the block ends well it becomes `target`."""
-    target.parent.mkdir(parents=True, exist_ok=True)
+    _make_folder(target.parent)
     # The suffix stays last, because writers (numpy, pandas, matplotlib) choose a format by it.
     temporary = target.with_name(f".{uuid.uuid4().hex}.{target.name}")
     try:
@@ -37,14 +37,14 @@ def publish_file(target: Path) -> Iterator[Path]:
 @contextmanager
 def publish_folder(target: Path) -> Iterator[Path]:
     """The same for a folder; an older `target` is replaced only once the new one is complete."""
-    target.parent.mkdir(parents=True, exist_ok=True)
+    _make_folder(target.parent)
     temporary = target.with_name(f".{uuid.uuid4().hex}.{target.name}")
     temporary.mkdir()
     try:
         with _disk_faults(target):
             yield temporary
-        for path in temporary.rglob("*"):
-            if path.is_file():
+        for path in (temporary, *temporary.rglob("*")):  # a folder's own bytes are the names in it
+            if path.is_dir() or path.is_file():
                 _fsync(path)
         old = target.with_name(f".{uuid.uuid4().hex}.old")
         if target.exists():
@@ -63,7 +63,7 @@ def publish_folder(target: Path) -> Iterator[Path]:
 
 def publish_new(target: Path, data: bytes) -> bool:
     """Write `data` unless there is such a file; says whether it did. Of several writers one does."""
-    target.parent.mkdir(parents=True, exist_ok=True)
+    _make_folder(target.parent)
     temporary = target.with_name(f".{uuid.uuid4().hex}.{target.name}")
     try:
         temporary.write_bytes(data)
@@ -116,6 +116,14 @@ def _disk_faults(target: Path) -> Iterator[None]:
         if number not in DISK_FAULTS:
             raise
         raise OSError(number, os.strerror(number), str(target)) from error
+
+
+def _make_folder(folder: Path) -> None:
+    """Make `folder` and those above it, to stay there whatever happens to the machine."""
+    if not folder.is_dir():
+        _make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        _fsync(folder.parent)
 
 
 def _fsync(path: Path) -> None:
