@@ -56,17 +56,18 @@ def check_counts(path: Path, counts_ng: np.ndarray, samples: Sequence[str], gene
     return fractional
 
 
-def refuse_sum(path: Path, counts_ng: np.ndarray, samples: Sequence[str]) -> None:
+def refuse_sum(path: Path, counts_ng: np.ndarray, total_n: np.ndarray, samples: Sequence[str]) -> None:
     """Raises CountsError where one sample is the sum of all others in every gene: a column of totals.
 
-    Of fewer than three samples, or `FEW_GENES` genes above zero, that may be chance.
+    `total_n`: each sample's counts, summed. Of fewer than three samples, or `FEW_GENES` genes above
+    zero, that may be chance.
     """
     if len(samples) < 3:
         return
     sum_g = counts_ng.sum(axis=0, dtype=np.float64)
     if np.count_nonzero(sum_g) < FEW_GENES:
         return
-    largest = int(counts_ng.sum(axis=1, dtype=np.float64).argmax())  # no other can be
+    largest = int(total_n.argmax())  # no other can be
     # Sums of fractional counts are written with two digits, and large ones rounded to float32.
     if np.allclose(2.0 * counts_ng[largest], sum_g, rtol=1e-6, atol=0.02):
         what = f"sample {short(samples[largest])} is the sum of all others in every gene, and no sample"

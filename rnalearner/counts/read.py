@@ -40,7 +40,8 @@ def judged(raw: RawCounts, genes: GeneTable | None = None) -> anndata.AnnData:
     counts_nr = raw.counts_ng if keep.all() else raw.counts_ng[:, keep]
     names = [name for name, kept in zip(raw.genes, keep, strict=True) if kept]
     fractional = check_counts(path, counts_nr, raw.samples, names)
-    refuse_sum(path, counts_nr, raw.samples)
+    total_n = counts_nr.sum(axis=1, dtype=np.float64)
+    refuse_sum(path, counts_nr, total_n, raw.samples)
     if (odd := next((name for name in (*raw.samples, *raw.genes) if "\0" in name), None)) is not None:
         raise CountsError(path, f"the name {short(odd)!r} holds a NUL byte", "write the names as plain text")
     if "" in raw.samples:
@@ -56,7 +57,7 @@ def judged(raw: RawCounts, genes: GeneTable | None = None) -> anndata.AnnData:
     obs = pd.DataFrame(index=pd.Index(raw.samples, dtype=object, name="sample"))
     if raw.obs is not None:
         obs = raw.obs.set_axis(obs.index)
-    obs["total"] = counts_nr.sum(axis=1, dtype=np.float64)
+    obs["total"] = total_n
     counts_ng = sum_groups(counts_nr, resolved.groups)
     # Not rows: of one gene's transcripts several may be above zero.
     unknown = np.ones(len(names), dtype=bool)
