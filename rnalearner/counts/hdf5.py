@@ -11,6 +11,8 @@ from rnalearner.errors import CountsError
 _FILTERS = frozenset({1, 2, 3, 4, 5, 6, 32000, 32001})
 _MOST_OBJECTS = 10_000
 """Groups and datasets of one file."""
+_ATTRIBUTE_BYTES = 2**20
+"""Of one attribute at most, where a string of any length counts 16: names of columns, not numbers."""
 _REWRITE = "write it again with anndata, as one self-contained file"
 
 
@@ -26,15 +28,17 @@ def refuse_foreign(path: Path) -> None:
         size, n_objects, n_bytes = path.stat().st_size, 0, 0
         while waiting:
             place, group = waiting.pop()
+            _refuse_wide(path, place or "/", group)
+            n_objects += len(group)
+            if n_objects > _MOST_OBJECTS:
+                raise CountsError(path, f"holds more than {_MOST_OBJECTS} groups and arrays", _REWRITE)
             for name in group:
                 here = f"{place}/{name}"
-                n_objects += 1
-                if n_objects > _MOST_OBJECTS:
-                    raise CountsError(path, f"holds more than {_MOST_OBJECTS} groups and arrays", _REWRITE)
                 if not isinstance(group.get(name, getlink=True), h5py.HardLink):
                     raise CountsError(path, f"holds a link at {here}", _REWRITE)
                 item = group[name]
                 if isinstance(item, h5py.Dataset):
+                    _refuse_wide(path, here, item)
                     n_bytes += _bytes_of(path, here, item)
                     refuse_bomb(path, n_bytes, size)
                 elif isinstance(item, h5py.Group):
@@ -43,6 +47,16 @@ def refuse_foreign(path: Path) -> None:
                         raise CountsError(path, f"holds a group twice, again at {here}", _REWRITE)
                     seen.add(address)
                     waiting.append((here, item))
+
+
+def _refuse_wide(path: Path, here: str, item: h5py.Group | h5py.Dataset) -> None:
+    """Raises CountsError where an attribute holds far more than its place has use for: all of it is read."""
+    for number in range(h5py.h5a.get_num_attrs(item.id)):
+        attribute = h5py.h5a.open(item.id, index=number)
+        n_bytes = attribute.get_space().get_simple_extent_npoints() * attribute.get_type().get_size()
+        if n_bytes > _ATTRIBUTE_BYTES:
+            what = f"holds an attribute of {n_bytes / 2**20:.0f} MiB at {here}"
+            raise CountsError(path, what, _REWRITE)
 
 
 def _bytes_of(path: Path, here: str, item: h5py.Dataset) -> int:

@@ -73,3 +73,15 @@ def test_hdf5_of_too_many_groups_is_refused(tmp_path: Path) -> None:
             file.create_group(str(number))
     with pytest.raises(CountsError, match="holds more than 10000 groups"):
         refuse_foreign(tmp_path / "many")
+
+
+def test_hdf5_of_a_wide_attribute_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "wide", "w", libver="latest") as file:
+        file.create_group("obs").attrs["column-order"] = np.full(MIB // 8, b"abcdefgh", "S8")
+        file.attrs["empty"] = h5py.Empty("f8")
+        file.attrs["none"] = np.array([], dtype=object).astype("S1")
+    refuse_foreign(tmp_path / "wide")
+    with h5py.File(tmp_path / "wide", "a", libver="latest") as file:
+        file["obs"].attrs["column-order"] = np.full(2 * MIB // 8, b"abcdefgh", "S8")
+    with pytest.raises(CountsError, match="holds an attribute of 2 MiB at /obs"):
+        refuse_foreign(tmp_path / "wide")
