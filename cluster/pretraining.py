@@ -189,17 +189,16 @@ def _train_on_worker(settings: dict[str, Any]) -> None:
     start = stored or Progress(EarlyStopping(config.pretrain.patience))
     tell = _Teller(job.told) if rank.rank == 0 else lambda step, score_3: None
     meta = identity(config.model, store.preprocessing, store.gene_set)
+    # No `ray.train.report`: its controller takes one in two seconds, and all that it would be told is here.
     for progress in pretrain(model, optimiser, job.data(store), start, rank, tell):
-        row = dict(progress.history[-1])
         if rank.rank == 0:
             # The state last: were this interrupted, the same validation would be done again.
             if progress.stopping.improved:
-                figures = {"step": progress.step, "valid_loss": row["valid_loss"]}
+                figures = {"step": progress.step, "valid_loss": progress.history[-1]["valid_loss"]}
                 save_encoder(layout.base_checkpoint, model.encoder, meta | figures)
             _write_metrics(layout.pretrain_metrics, progress, job.trivial, config.model.values)
             save_state(layout.pretrain_state, model, optimiser, progress, job.fingerprint)
             hand_on(layout, config.storage, ("pretrain",))
-        ray.train.report(row)
 
 
 def _write_metrics(path: Path, progress: Progress, trivial: TrivialScore, values: str) -> None:

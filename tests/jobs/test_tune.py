@@ -59,7 +59,7 @@ def tuned(tmp_path_factory: pytest.TempPathFactory, cli: Cli, environment: dict[
     words = [str(word) for word in ("tune", RECIPE, "--out", layout.root, "--needs", "--json", *OPTIONS)]
     killed(words, environment, folder / "killed.log", lambda: len(ended(events_of(layout))) >= 2)
     left = events_of(layout)
-    return Tuned(layout, left, cli(*words, cwd=ROOT, timeout=120))
+    return Tuned(layout, left, cli(*words, cwd=ROOT, timeout=300))
 
 
 @pytest.mark.ray
