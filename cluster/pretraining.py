@@ -6,13 +6,9 @@ and state, and rank 0 hands the state on. A killed worker ends its group; Ray st
 on from the state.
 """
 
-import json
-import math
-import os
 import signal
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,8 +20,8 @@ import pandas as pd
 import ray.train
 import ray.train.torch
 from pyarrow.fs import FSSpecHandler, PyFileSystem
-from torch import Tensor
 
+from cluster.pretrain_progress import PROGRESS, OnProgress, Teller, polled
 from cluster.resources import train_scaling
 from rnalearner.config.run import RunConfig
 from rnalearner.errors import ClusterError, RnalearnerError
@@ -35,7 +31,6 @@ from rnalearner.pretrain.baselines import TrivialScore
 from rnalearner.pretrain.batches import PretrainData
 from rnalearner.pretrain.centring import Centring
 from rnalearner.pretrain.loop import Rank, finished, pretrain, samples_per_s
-from rnalearner.pretrain.loss import score_means
 from rnalearner.pretrain.start import start_of
 from rnalearner.pretrain.state import Progress, load_state, read_progress, save_state
 from rnalearner.pretrain.step import make_optimiser, new_pretrain_model
@@ -47,13 +42,6 @@ from rnalearner.storage import Storage
 
 MAX_FAILURES = 3
 """Times that a killed worker is replaced before the run is given up."""
-PROGRESS = "progress.json"
-"""Rank 0 tells the driver by this file how far it is: it survives the death of either."""
-TELL_EVERY_S = 1.0
-"""Between two writings of it; each waits for the device and for the disk."""
-
-OnProgress = Callable[[int, int, Mapping[str, float]], None]
-"""Called with steps done, steps at most, and figures of the newest step; from a thread."""
 
 
 @dataclass(frozen=True)
@@ -149,7 +137,7 @@ def _fit(job: _Job, on_progress: OnProgress) -> Progress:
         ),
     )
     job.told.remove(PROGRESS)
-    with _polled(job.told, config.pretrain.max_steps, on_progress), _own_interrupt():
+    with polled(job.told, config.pretrain.max_steps, on_progress), _own_interrupt():
         try:
             trainer.fit()
         except ray.train.TrainingFailedError as error:
@@ -187,7 +175,7 @@ def _train_on_worker(settings: dict[str, Any]) -> None:
     optimiser = make_optimiser(model, config.pretrain.learning_rate, config.pretrain.weight_decay)
     stored = load_state(layout.pretrain_state, model, optimiser, job.fingerprint)
     start = stored or Progress(EarlyStopping(config.pretrain.patience))
-    tell = _Teller(job.told) if rank.rank == 0 else lambda step, score_3: None
+    tell = Teller(job.told) if rank.rank == 0 else lambda step, score_3: None
     meta = identity(config.model, store.preprocessing, store.gene_set)
     # No `ray.train.report`: its controller takes one in two seconds, and all that it would be told is here.
     for progress in pretrain(model, optimiser, job.data(store), start, rank, tell):
@@ -208,48 +196,6 @@ def _write_metrics(path: Path, progress: Progress, trivial: TrivialScore, values
     )
     with publish_file(path) as temporary:
         table.to_csv(temporary, index=False)
-
-
-class _Teller:
-    """Writes how far training is, at most every TELL_EVERY_S."""
-
-    def __init__(self, place: Storage) -> None:
-        self._place, self._told = place, 0.0
-
-    def __call__(self, step: int, score_3: Tensor) -> None:
-        if time.monotonic() - self._told < TELL_EVERY_S:
-            return
-        loss, accuracy = score_means(score_3)
-        figures = {"train_loss": loss, "train_accuracy": accuracy}
-        if math.isfinite(loss):  # JSON has no NaN
-            news = {"step": step, "pid": os.getpid(), "figures": figures}
-            self._place.put(PROGRESS, json.dumps(news, allow_nan=False).encode())
-        self._told = time.monotonic()
-
-
-@contextmanager
-def _polled(told: Storage, max_steps: int, on_progress: OnProgress) -> Iterator[None]:
-    """Call `on_progress` from a thread whenever the file tells of another step."""
-    done = threading.Event()
-
-    def poll() -> None:
-        last = None
-        while not done.wait(TELL_EVERY_S / 2):
-            try:
-                news = json.loads(told.get(PROGRESS))
-            except FileNotFoundError:
-                continue
-            if news["step"] != last:
-                last = news["step"]
-                on_progress(last, max_steps, news["figures"])
-
-    thread = threading.Thread(target=poll, name="pretraining progress", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()
 
 
 @contextmanager

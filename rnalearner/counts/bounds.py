@@ -11,6 +11,8 @@ MOST_RATIO = 200
 """Beyond it nothing unpacks to more than so many times its size, which tables of counts do not come near."""
 MOST_LINE = 2**26
 """Bytes of a line: a header of a million genes."""
+MOST_LINES = 2_000_000
+"""Of a packed table: exons and samples are fewer, and lines of a few bytes take far more in memory."""
 MOST_COLUMNS = 200_000
 """Of a text table, samples or genes."""
 _UNLIMITED = 2**36

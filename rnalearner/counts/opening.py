@@ -3,6 +3,7 @@
 import csv
 import gzip
 import io
+import math
 import re
 import zlib
 from collections.abc import Iterator
@@ -30,8 +31,8 @@ _START = 512
 
 
 @contextmanager
-def open_text(path: Path) -> Iterator[BinaryIO]:
-    """The file's bytes, unpacked where its content (not its name) says gzip.
+def open_text(path: Path, most_lines: float = math.inf) -> Iterator[BinaryIO]:
+    """The file's bytes, unpacked where its content (not its name) says gzip: `most_lines` of these.
 
     Faults met inside the block, while reading, become CountsError as well.
     """
@@ -41,7 +42,7 @@ def open_text(path: Path) -> Iterator[BinaryIO]:
             file.seek(0)
             if start.startswith(GZIP):
                 with gzip.open(file, "rb") as packed:
-                    unpacked = io.BufferedReader(_Unpacked(path, packed), 2**20)
+                    unpacked = io.BufferedReader(_Unpacked(path, packed, most_lines), 2**20)
                     inside = unpacked.peek(_START)[:_START]
                     if inside.startswith(GZIP):
                         raise CountsError(path, "is gzipped twice: gzip in gzip", "unpack it once")
@@ -87,9 +88,9 @@ def _refuse_other_kinds(path: Path, start: bytes) -> None:
 class _Unpacked(io.RawIOBase):
     """What a gzip file holds, as long as it is no bomb."""
 
-    def __init__(self, path: Path, packed: gzip.GzipFile) -> None:
-        self._path, self._packed = path, packed
-        self._stored, self._n_bytes = path.stat().st_size, 0
+    def __init__(self, path: Path, packed: gzip.GzipFile, most_lines: float) -> None:
+        self._path, self._packed, self._most_lines = path, packed, most_lines
+        self._stored, self._n_bytes, self._n_lines = path.stat().st_size, 0, 0
 
     def readable(self) -> bool:
         return True
@@ -98,6 +99,10 @@ class _Unpacked(io.RawIOBase):
         n_bytes = self._packed.readinto(buffer)
         self._n_bytes += n_bytes
         refuse_bomb(self._path, self._n_bytes, self._stored)
+        self._n_lines += bytes(memoryview(buffer)[:n_bytes]).count(b"\n")
+        if self._n_lines > self._most_lines:
+            what = f"unpacks to more than {self._most_lines:,} lines"
+            raise CountsError(self._path, what, "give a table of genes and samples")
         return n_bytes
 
 

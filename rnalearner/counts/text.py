@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from rnalearner.counts.bounds import MOST_LINES
 from rnalearner.counts.genes import GeneTable
 from rnalearner.counts.layouts import (
     DECIMAL_COMMA,
@@ -84,7 +85,7 @@ def _read_long(path: Path, layout: Layout) -> tuple[list[str], np.ndarray]:
 
 def _frame(path: Path, layout: Layout, types: Any) -> pd.DataFrame:
     """All columns: asked for some, pandas drops the surplus fields of a long row unsaid."""
-    with open_text(path) as file:
+    with open_text(path, MOST_LINES) as file:
         return pd.read_csv(
             file,
             sep=layout.delimiter,
@@ -105,7 +106,10 @@ def _read_wide(path: Path, layout: Layout) -> tuple[list[str], np.ndarray]:
     """Few rows, a column a gene: row by row, since pandas takes 2.5 s for 55,000 columns alone."""
     names: list[str] = []
     rows: list[np.ndarray] = []
-    with open_text(path) as file, io.TextIOWrapper(file, encoding="utf-8-sig", newline="") as lines:
+    with (
+        open_text(path, MOST_LINES) as file,
+        io.TextIOWrapper(file, encoding="utf-8-sig", newline="") as lines,
+    ):
         for fields in csv.reader(islice(lines, layout.skip, None), delimiter=layout.delimiter):
             if not fields:
                 continue

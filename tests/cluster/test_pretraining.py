@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from cluster.local import ray_session
-from cluster.pretraining import PROGRESS, PretrainResult, own_error, run_pretraining
+from cluster.pretrain_progress import PROGRESS
+from cluster.pretraining import PretrainResult, own_error, run_pretraining
 from rnalearner.checkpoint import load_checkpoint
 from rnalearner.config import ModelConfig, PretrainConfig, RunConfig
 from rnalearner.config.run import RaySettings

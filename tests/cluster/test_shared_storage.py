@@ -15,7 +15,8 @@ import pandas as pd
 import pytest
 
 from cluster.local import ray_session
-from cluster.pretraining import PROGRESS, run_pretraining
+from cluster.pretrain_progress import PROGRESS
+from cluster.pretraining import run_pretraining
 from cluster.scouting import run_scouting
 from jobs.run import run_verb
 from rnalearner.checkpoint import WEIGHTS

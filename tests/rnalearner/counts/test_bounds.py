@@ -13,6 +13,7 @@ from rnalearner.counts import bounds
 from rnalearner.counts.hdf5 import refuse_foreign
 from rnalearner.counts.opening import first_lines, open_text
 from rnalearner.counts.parquet import read_parquet
+from rnalearner.counts.text import read_text
 from rnalearner.errors import CountsError
 
 MIB = 2**20
@@ -35,6 +36,16 @@ def test_a_gzip_bomb_stops_where_it_shows(tmp_path: Path) -> None:
         assert len(file.read(bounds.GRACE - MIB)) == bounds.GRACE - MIB
         with pytest.raises(CountsError, match="more than 200 times"):
             file.read(2 * MIB)
+
+
+def test_a_packed_table_of_lines_without_end_is_refused_before_it_fills_memory(tmp_path: Path) -> None:
+    path, line = tmp_path / "lines.csv", b"ENSMUSG00000000001,0,0\n"
+    packed = gzip.compress(line * 100_000)
+    path.write_bytes(gzip.compress(b"gene,S1,S2\n") + 25 * packed)
+    with pytest.raises(CountsError, match=r"unpacks to more than 2,000,000 lines"):
+        read_text(path, None)
+    with open_text(path) as file:  # an annotation has more
+        assert sum(1 for _ in file) == 2_500_001
 
 
 def test_a_table_of_zeros_may_pack_well(tmp_path: Path) -> None:
