@@ -28,6 +28,8 @@ _PAGE = re.compile(rb"(\xef\xbb\xbf)?\s*<(!doctype|html|head|meta|body|table|\?x
 _WORKBOOK = re.compile(rb"\[Content_Types\]|_rels/|xl/|docProps/|META-INF/|content\.xml")
 _START = 512
 """Bytes that tell what a file is."""
+_AT_ONCE = 2**20
+"""Bytes that are unpacked before anybody looks."""
 
 
 @contextmanager
@@ -41,8 +43,9 @@ def open_text(path: Path, most_lines: float = math.inf) -> Iterator[BinaryIO]:
             start = file.read(_START)
             file.seek(0)
             if start.startswith(GZIP):
-                with gzip.open(file, "rb") as packed:
-                    unpacked = io.BufferedReader(_Unpacked(path, packed, most_lines), 2**20)
+                stored = _Stored(path, file)
+                with gzip.open(stored, "rb") as packed:
+                    unpacked = io.BufferedReader(_Unpacked(path, stored, packed, most_lines), _AT_ONCE)
                     inside = unpacked.peek(_START)[:_START]
                     if inside.startswith(GZIP):
                         raise CountsError(path, "is gzipped twice: gzip in gzip", "unpack it once")
@@ -85,20 +88,36 @@ def _refuse_other_kinds(path: Path, start: bytes) -> None:
         raise CountsError(path, what, _AS_UTF8)
 
 
+class _Stored(io.BufferedReader):
+    """A gzip file as it is stored: of pieces without content, gzip reads any number before it returns."""
+
+    def __init__(self, path: Path, file: BinaryIO) -> None:
+        super().__init__(cast(io.RawIOBase, file))
+        self._path, self._n_read = path, 0
+        self.n_unpacked = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        data = super().read(size)
+        self._n_read += len(data)
+        if self._n_read > 2 * (self.n_unpacked + _AT_ONCE):
+            raise CountsError(self._path, "is a gzip file of pieces that hold next to nothing", REMAKE)
+        return data
+
+
 class _Unpacked(io.RawIOBase):
     """What a gzip file holds, as long as it is no bomb."""
 
-    def __init__(self, path: Path, packed: gzip.GzipFile, most_lines: float) -> None:
-        self._path, self._packed, self._most_lines = path, packed, most_lines
-        self._stored, self._n_bytes, self._n_lines = path.stat().st_size, 0, 0
+    def __init__(self, path: Path, stored: _Stored, packed: gzip.GzipFile, most_lines: float) -> None:
+        self._path, self._stored, self._packed, self._most_lines = path, stored, packed, most_lines
+        self._size, self._n_lines = path.stat().st_size, 0
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: "WriteableBuffer") -> int:
         n_bytes = self._packed.readinto(buffer)
-        self._n_bytes += n_bytes
-        refuse_bomb(self._path, self._n_bytes, self._stored)
+        self._stored.n_unpacked += n_bytes
+        refuse_bomb(self._path, self._stored.n_unpacked, self._size)
         self._n_lines += bytes(memoryview(buffer)[:n_bytes]).count(b"\n")
         if self._n_lines > self._most_lines:
             what = f"unpacks to more than {self._most_lines:,} lines"

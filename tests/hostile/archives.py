@@ -56,7 +56,7 @@ def _bombs() -> Iterator[HostileFile]:
         "gzip bombs", "wide rows", lambda: _member(b"g" + b",0" * 1000 + b"\n", 700), says + "|gene|twice"
     )
     yield HostileFile(
-        "gzip bombs", "empty members", lambda: gzip.compress(b"", mtime=0) * 1_000_000, "empty|" + says
+        "gzip bombs", "empty members", lambda: gzip.compress(b"", mtime=0) * 1_000_000, "pieces"
     )
     once = gzip.compress(table(), mtime=0)
     for depth in (2, 3, 10, 200):

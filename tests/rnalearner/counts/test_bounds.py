@@ -48,6 +48,21 @@ def test_a_packed_table_of_lines_without_end_is_refused_before_it_fills_memory(t
         assert sum(1 for _ in file) == 2_500_001
 
 
+@pytest.mark.parametrize("inside", [b"", b"1"])
+def test_a_gzip_file_of_pieces_that_hold_nothing_is_refused(tmp_path: Path, inside: bytes) -> None:
+    path = tmp_path / "pieces"
+    path.write_bytes(gzip.compress(b"gene,S1\n") + gzip.compress(inside) * 150_000)
+    with pytest.raises(CountsError, match="pieces that hold next to nothing"), open_text(path) as file:
+        file.read()
+
+
+def test_numbers_that_do_not_pack_are_read(tmp_path: Path) -> None:
+    path, noise = tmp_path / "noise", np.random.default_rng(0).bytes(3 * MIB)
+    path.write_bytes(b"".join(gzip.compress(noise[at : at + 1000]) for at in range(0, len(noise), 1000)))
+    with open_text(path) as file:
+        assert file.read() == noise
+
+
 def test_a_table_of_zeros_may_pack_well(tmp_path: Path) -> None:
     path = tmp_path / "sparse"
     path.write_bytes(gzip.compress(b"0," * 4 * MIB))
