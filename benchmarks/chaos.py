@@ -56,8 +56,13 @@ class Fleet:
 
     def __init__(self) -> None:
         ensure_private_token()
+        folder = short_folder()
+        # Ray's Cluster writes its address into this folder's `ray`, and makes neither; by default it is the
+        # host's, where `ray.init` of anybody would find it.
+        os.environ["RAY_TMPDIR"] = str(folder)
+        (folder / "ray").mkdir()
         head = {"num_cpus": 0, "object_store_memory": 100 * 2**20, "include_dashboard": False}
-        self.cluster = Cluster(initialize_head=True, head_node_args=head | {"temp_dir": str(short_folder())})
+        self.cluster = Cluster(initialize_head=True, head_node_args=head | {"temp_dir": str(folder)})
         self.raylets = [self._new() for _ in range(N_RAYLETS)]
         ray.init(address=self.cluster.address, log_to_driver=False, logging_level="ERROR")
 

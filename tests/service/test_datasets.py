@@ -156,7 +156,7 @@ def test_a_browsers_form_carries_table_labels_and_name(quick: Running) -> None:
     assert (again.status_code, again.json()["name"]) == (200, "my counts.csv")
     assert (again.json()["labels_sha256"], again.json()["state"]) == (sha256(other), "VALIDATING")
     assert when_validated(lab, path)["report"]["label_column"] == "group"
-    assert left_over(quick.settings) == []
+    wait_until(lambda: not left_over(quick.settings))  # what the reader left goes after that
 
 
 def test_garbage_for_a_form_is_the_callers_fault(quick: Running) -> None:
