@@ -16,6 +16,7 @@ import argparse
 import json
 import os
 import random
+import shutil
 import signal
 import sys
 import tempfile
@@ -56,7 +57,7 @@ class Fleet:
 
     def __init__(self) -> None:
         ensure_private_token()
-        folder = short_folder()
+        self._folder = folder = short_folder()
         # Ray's Cluster writes its address into this folder's `ray`, and makes neither; by default it is the
         # host's, where `ray.init` of anybody would find it.
         os.environ["RAY_TMPDIR"] = str(folder)
@@ -78,6 +79,7 @@ class Fleet:
     def close(self) -> None:
         ray.shutdown()
         self.cluster.shutdown()
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def _new(self) -> Any:
         return self.cluster.add_node(num_cpus=1, object_store_memory=80 * 2**20, include_dashboard=False)
