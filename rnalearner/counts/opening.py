@@ -34,9 +34,10 @@ _AT_ONCE = 2**20
 
 @contextmanager
 def open_text(path: Path, most_lines: float = math.inf) -> Iterator[BinaryIO]:
-    """The file's bytes, unpacked where its content (not its name) says gzip: `most_lines` of these.
+    """The file's bytes, unpacked where its content (not its name) says gzip.
 
-    Faults met inside the block, while reading, become CountsError as well.
+    Faults met inside the block, while reading, become CountsError as well; so do more than `most_lines`
+    unpacked lines.
     """
     try:
         with path.open("rb") as file:
